@@ -1,0 +1,285 @@
+"""Configuration: one YAML file, ``--set`` overrides, frozen and complete models.
+
+Every section is a pydantic model with ``extra="forbid"``: a misspelt key is an error, not a default.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ares7.costs import CostModel
+from ares7.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SyntheticConfig(_Section):
+    """The seeded synthetic market that is used when ``data.path`` is null."""
+
+    preset: Literal["null", "planted"] = "planted"
+    seed: int = Field(default=7, ge=0)
+    symbols: int = Field(default=200, ge=5, le=5000)
+    start: dt.date = dt.date(2010, 1, 4)
+    end: dt.date = dt.date(2025, 12, 31)
+
+
+class DataConfig(_Section):
+    """Where the data comes from and how it is read. Nothing is guessed."""
+
+    path: Path | None = None
+    layout: Literal[
+        "canonical", "yfinance_single", "yfinance_multi", "polygon_day_aggs", "ares7_price_full"
+    ] = "canonical"
+    adjustment: Literal["split", "total_return"] | None = None
+    """What the vendor's prices are adjusted for, where the layout does not carry ``adj_close``."""
+    universe: Literal["auto", "all", "members"] | tuple[str, ...] = "auto"
+    index: str = "SPX"
+    vix: str = "VIX"
+    index_file: Path | None = None
+    vix_file: Path | None = None
+    vix_layout: Literal["fred", "cboe"] | None = None
+    fundamentals_file: Path | None = None
+    fundamentals_layout: Literal["sharadar_sf1"] | None = None
+    etfs: tuple[str, ...] = ("SPY", "TLT", "IEF", "SHY", "BIL", "GLD")
+    calendar: str = "XNYS"
+    pit_delay_days: int = Field(default=90, ge=0, le=400)
+    max_age_days: int = Field(default=500, ge=1)
+    max_vix_gap_sessions: int = Field(default=3, ge=0, le=20)
+    max_fundamentals_age_days: int = Field(default=200, ge=1)
+    """The newest filing over all fundamentals files may be this much older than the period's end."""
+    cache: Path | None = Path(".cache")
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+
+class PeriodConfig(_Section):
+    """First and last session of the run; null means what the data and the warm-up allow."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PeriodConfig:
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"period.start {self.start} is not before period.end {self.end}")
+        return self
+
+
+class StrategyConfig(_Section):
+    """Which strategy, and its parameters (validated by the strategy's own Params)."""
+
+    name: str = "regime_ensemble"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class AccountConfig(_Section):
+    """The account that the backtest trades."""
+
+    cash: float = Field(default=1_000_000.0, gt=0, allow_inf_nan=False)
+    cash_rate: float = Field(default=0.0, ge=0, le=0.5)
+    """Interest on cash, a year; credited each session as rate / 252."""
+    shares: Literal["whole", "fractional"] = "whole"
+    min_trade_nav: float = Field(default=0.0005, ge=0, lt=1)
+    """Orders smaller than this fraction of NAV are skipped unless they close the position."""
+    margin: bool = False
+    financing_bps: float | None = Field(default=None, ge=0)
+
+
+class OosWindow(_Section):
+    """A named out-of-sample window, both dates inclusive."""
+
+    name: str = Field(min_length=1)
+    start: dt.date
+    end: dt.date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> OosWindow:
+        if self.start > self.end:
+            raise ValueError(f"window {self.name}: start {self.start} is after end {self.end}")
+        return self
+
+
+DEFAULT_WINDOWS = (
+    OosWindow(name="OOS1", start=dt.date(2020, 1, 1), end=dt.date(2021, 12, 31)),
+    OosWindow(name="OOS2", start=dt.date(2022, 1, 1), end=dt.date(2024, 12, 31)),
+    OosWindow(name="OOS3", start=dt.date(2025, 1, 1), end=dt.date(2025, 12, 31)),
+)
+
+
+class MetricsConfig(_Section):
+    """Conventions of the figures."""
+
+    risk_free: float = Field(default=0.0, ge=-0.1, le=0.5)
+    """Annual risk-free rate subtracted in Sharpe ratios."""
+    rolling_sessions: int = Field(default=252, ge=20)
+
+
+class RunsConfig(_Section):
+    """Where results are written."""
+
+    folder: Path = Path("runs")
+    report: bool = True
+
+
+class Config(_Section):
+    """The whole configuration. ``costs`` has no default: trading is never free by accident."""
+
+    data: DataConfig = DataConfig()
+    period: PeriodConfig = PeriodConfig()
+    strategy: StrategyConfig = StrategyConfig()
+    baseline: str = "equal_weight"
+    account: AccountConfig = AccountConfig()
+    costs: CostModel
+    oos: tuple[OosWindow, ...] = DEFAULT_WINDOWS
+    metrics: MetricsConfig = MetricsConfig()
+    runs: RunsConfig = RunsConfig()
+    allow_lookahead: bool = False
+
+    @field_validator("oos")
+    @classmethod
+    def _unique_windows(cls, value: tuple[OosWindow, ...]) -> tuple[OosWindow, ...]:
+        names = [w.name for w in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"window names must differ; got {names}")
+        return value
+
+    def digest(self) -> str:
+        """Eight hex digits that identify the settings that change results (not where they are written)."""
+        settings = self.model_dump(mode="json", exclude={"runs": True, "data": {"cache"}})
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    def to_yaml(self) -> str:
+        """Return the resolved configuration as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"config file {path} does not exist; name one with --config FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} cannot be read: {error}") from None
+    try:
+        loaded = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader that also refuses duplicates
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if loaded is None:
+        raise ConfigError(f"config file {path} is empty; start from the config.yaml of the project")
+    if not isinstance(loaded, dict):
+        raise ConfigError(
+            f"config file {path} must hold a mapping of sections; it holds {type(loaded).__name__}"
+        )
+    return loaded
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice instead of keeping the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key if isinstance(key, str) else repr(key))
+        return super().construct_mapping(node, deep)
+
+
+def apply_override(settings: dict[str, Any], override: str) -> None:
+    """Apply one ``dotted.name=value`` to nested settings; the value is parsed as YAML."""
+    name, equals, text = override.partition("=")
+    keys = name.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {override!r} is not of the form dotted.name=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"--set {override!r}: the value is not valid YAML: {' '.join(str(error).split())}"
+        ) from None
+    node = settings
+    for key in keys[:-1]:
+        child = node.setdefault(key, {})
+        if child is None:
+            child = node[key] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override!r}: {key!r} is a value, not a section")
+        node = child
+    node[keys[-1]] = value
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """One line from pydantic's findings: place, what was given, what is allowed."""
+    parts = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "(top)"
+        given = item.get("input")
+        shown = "" if isinstance(given, dict) else f" (given {given!r})"
+        if item["type"] == "missing" and place == "costs":
+            shown = ""
+            message = "costs are required, for example {model: bps, bps: 10}; zero must be written as bps: 0"
+        elif item["type"] == "extra_forbidden":
+            message = "unknown key; run 'python run.py show-config' to see every key"
+        else:
+            message = item["msg"]
+        parts.append(f"{place}: {message}{shown}")
+    return f"{where}: " + "; ".join(parts)
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
+    """Read, override, resolve and validate a configuration.
+
+    Relative paths inside resolve against the config file's folder (rulings 24).
+
+    Raises
+    ------
+    ConfigError
+        Naming every wrong key at once.
+    """
+    settings = _read_yaml(path)
+    for override in overrides:
+        apply_override(settings, override)
+    return build_config(settings, path.resolve().parent, str(path))
+
+
+def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
+    """Validate settings that are already a mapping; relative paths resolve against ``folder``."""
+    try:
+        config = Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(explain(error, where)) from None
+
+    def absolute(value: Path | None) -> Path | None:
+        return None if value is None else (folder / value.expanduser()).resolve()
+
+    data = config.data
+    paths = ("path", "index_file", "vix_file", "fundamentals_file", "cache")
+    data = data.model_copy(update={name: absolute(getattr(data, name)) for name in paths})
+    runs = config.runs.model_copy(update={"folder": absolute(config.runs.folder)})
+    config = config.model_copy(update={"data": data, "runs": runs})
+    _refuse_unsafe(config)
+    return config
+
+
+def _refuse_unsafe(config: Config) -> None:
+    gross = config.strategy.params.get("gross", 0.98)
+    if (
+        isinstance(gross, int | float)
+        and gross > 1
+        and not (config.account.margin and config.account.financing_bps is not None)
+    ):
+        raise ConfigError(
+            f"strategy.params.gross is {gross}, above 1: leverage needs account.margin: true "
+            "and account.financing_bps"
+        )

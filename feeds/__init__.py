@@ -1,0 +1,1 @@
+"""Where data becomes a Panel and a Panel becomes Backtrader feeds. Point-in-time rules live here only."""
