@@ -15,6 +15,7 @@ Float2D = NDArray[np.float64]
 Bool1D = NDArray[np.bool_]
 Bool2D = NDArray[np.bool_]
 Int1D = NDArray[np.int64]
+Int2D = NDArray[np.int64]
 Label1D = NDArray[np.int8]
 """(T,) int8 labels, for example regimes."""
 Dates = NDArray[np.datetime64]

@@ -1,4 +1,4 @@
-"""The order and fill record of one run: written by the engines, read by analyzers, reports and run folders."""
+"""The order and fill record of one run: engines write it; analyzers, reports and run folders read it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,182 @@
+"""What a run leaves behind and the files that hold it: columns, number formats, JSON.
+
+Floats are written by ``repr``, so that they read back exactly; CSV dates are ISO session dates.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ares7.arrays import AnyArray, Dates, Float1D, Float2D, Label1D
+from ares7.ledger import Fills, OrderKind, Orders, OrderStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Everything that one backtest leaves behind.
+
+    Attributes
+    ----------
+    config_yaml : str
+        The resolved configuration.
+    digest : str
+        Hash of the settings that change results (`ares7.config.Config.digest`).
+    strategy, baseline : str
+        Names from the configuration.
+    provenance : mapping
+        Versions, commit, data hashes, seeds, trials, duration; JSON values.
+    metrics : mapping
+        The figures; NaN and infinities become null.
+    dates : (T,) datetime64[D]
+        Sessions from start to end.
+    nav, cash, gross, baseline_nav : (T,) float64
+        At the close of each session: USD, USD, fraction of NAV, USD.
+    target_weights : (T, N) float64
+        Fractions of NAV decided at close t or repeated from the last decision; cash is what is missing to 1.
+    fills, orders
+        The record of `ares7.ledger.Ledger`, whose ``reference`` is ``order_reference``.
+    regime_raw, regime_held : (T,) int8
+        `ares7.signals.regime.Regime` labels known at close t.
+    sleeves : mapping of str to (T,) float64
+        Fraction of NAV held in each sleeve at close t, cash included.
+    """
+
+    config_yaml: str
+    digest: str
+    strategy: str
+    baseline: str
+    provenance: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    dates: Dates
+    nav: Float1D
+    cash: Float1D
+    gross: Float1D
+    baseline_nav: Float1D
+    symbols: tuple[str, ...]
+    target_weights: Float2D
+    fills: Fills
+    orders: Orders
+    order_reference: Callable[[int], str]
+    regime_raw: Label1D
+    regime_held: Label1D
+    sleeves: Mapping[str, Float1D]
+
+
+def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
+    """Write every file of design.md section 5 but the report into an existing folder.
+
+    Columns beyond the design: ``orders.csv`` has ``date,symbol,side,quantity,close,kind,status,resolved,
+    order_ref`` (date of the decision; total-return close; empty ``resolved`` while an order waits) and
+    ``sleeves.csv`` one column a sleeve. Quantities are positive; ``side`` is BUY or SELL.
+    """
+    provenance = {
+        **result.provenance,
+        "stamp": stamp.isoformat(timespec="seconds"),
+        "strategy": result.strategy,
+        "config_hash": result.digest,
+    }
+    _write_text(folder / "config.yaml", result.config_yaml)
+    _write_text(folder / "provenance.json", to_json(provenance))
+    _write_text(folder / "metrics.json", to_json(result.metrics))
+    days = result.dates.astype("datetime64[D]").astype(str).tolist()
+    series = {
+        "nav": result.nav,
+        "cash": result.cash,
+        "gross": result.gross,
+        "baseline_nav": result.baseline_nav,
+    }
+    _write_csv(folder / "equity.csv", {"date": days, **{k: v.tolist() for k, v in series.items()}})
+    _write_csv(folder / "sleeves.csv", {"date": days, **{k: v.tolist() for k, v in result.sleeves.items()}})
+    regimes = {"raw": result.regime_raw, "held": result.regime_held}
+    _write_csv(folder / "regime.csv", {"date": days, **{k: _regime_names(v) for k, v in regimes.items()}})
+    _write_csv(folder / "trades.csv", _trade_columns(result.fills, result.order_reference))
+    _write_csv(folder / "orders.csv", _order_columns(result.orders, result.order_reference))
+    _write_weights(folder / "target_weights.parquet", result)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def to_json(value: Any) -> str:
+    """Return JSON with sorted keys; NaN and infinities are null, numpy values are plain ones."""
+    return json.dumps(_plain(value), sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path | dt.date):
+        return str(value)
+    return value
+
+
+def _write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
+    """Write columns of plain Python values; csv writes floats by repr, which reads back exactly."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _regime_names(labels: Label1D) -> list[str]:
+    from ares7.signals.regime import Regime
+
+    names = {int(regime): regime.name for regime in Regime}
+    return [names[label] for label in labels.tolist()]
+
+
+def _side_and_size(quantity: Float1D) -> dict[str, list[Any]]:
+    return {"side": np.where(quantity < 0, "SELL", "BUY").tolist(), "quantity": np.abs(quantity).tolist()}
+
+
+def _symbols(index: AnyArray, symbols: tuple[str, ...]) -> list[str]:
+    return [symbols[i] for i in index.tolist()]
+
+
+def _trade_columns(fills: Fills, reference: Callable[[int], str]) -> dict[str, Iterable[Any]]:
+    return {
+        "date": fills.date.astype(str).tolist(),
+        "symbol": _symbols(fills.symbol, fills.symbols),
+        **_side_and_size(fills.quantity),
+        "price": fills.price.tolist(),
+        "fee": fills.fee.tolist(),
+        "order_ref": [reference(number) for number in fills.order.tolist()],
+    }
+
+
+def _order_columns(orders: Orders, reference: Callable[[int], str]) -> dict[str, Iterable[Any]]:
+    return {
+        "date": orders.decided.astype(str).tolist(),
+        "symbol": _symbols(orders.symbol, orders.symbols),
+        **_side_and_size(orders.quantity),
+        "close": orders.close.tolist(),
+        "kind": [OrderKind(kind).name for kind in orders.kind.tolist()],
+        "status": [OrderStatus(status).name for status in orders.status.tolist()],
+        "resolved": ["" if day == "NaT" else day for day in orders.resolved.astype(str).tolist()],
+        "order_ref": [reference(number) for number in range(len(orders.decided))],
+    }
+
+
+def _write_weights(path: Path, result: RunResult) -> None:
+    import pandas as pd
+
+    index = pd.DatetimeIndex(result.dates, name="date")
+    pd.DataFrame(result.target_weights, index=index, columns=list(result.symbols)).to_parquet(path)

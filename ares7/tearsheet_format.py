@@ -1,0 +1,147 @@
+"""Text of figures in the report, and HTML made of them. Every string from data is escaped here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+ABSENT = "–"
+"""Shown for a figure that does not exist, for example the Sharpe ratio of one session."""
+
+
+class Markup(str):
+    """HTML that is already safe; any other string is escaped."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Markup:
+    """Escape a value unless it is `Markup`."""
+    return value if isinstance(value, Markup) else Markup(html.escape(str(value)))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def ratio(value: object, digits: int = 2) -> str:
+    """Plain number, for example ``1.23``; a true minus sign."""
+    number = _number(value)
+    return ABSENT if number is None else f"{number:,.{digits}f}".replace("-", "−")
+
+
+def percent(value: object, digits: int = 1) -> str:
+    """Return a fraction as percent."""
+    number = _number(value)
+    return ABSENT if number is None else f"{100 * number:,.{digits}f} %".replace("-", "−")
+
+
+def usd(value: object, digits: int = 0) -> str:
+    """Money."""
+    number = _number(value)
+    return ABSENT if number is None else f"USD {number:,.{digits}f}".replace("-", "−")
+
+
+def usd_short(value: object) -> str:
+    """Money with three digits: ``USD 111k``, ``USD 1.23M``."""
+    number = _number(value)
+    if number is None or abs(number) < 10_000:
+        return usd(value)
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= unit * 0.9995:
+            break
+    return f"USD {number / unit:.3g}{letter}".replace("-", "−")
+
+
+def count(value: object) -> str:
+    """Whole number with thousands separators."""
+    number = _number(value)
+    return ABSENT if number is None else f"{number:,.0f}".replace("-", "−")
+
+
+def day(value: object) -> str:
+    """Return an ISO date as ``4 Jan 2010``; anything else as it is."""
+    if value is None:
+        return ABSENT
+    try:
+        date = dt.date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return str(value)
+    return f"{date.day} {date:%b %Y}"
+
+
+def any_value(value: object) -> str:
+    """Text of a value whose unit is not known."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.6g}".replace("-", "−")
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    return ABSENT if value is None else str(value)
+
+
+def with_error(value: object, error: object) -> Markup:
+    """Return a ratio with its standard error."""
+    shown = text(ratio(value))
+    return shown if _number(error) is None else Markup(f"{shown} <small>± {text(ratio(error))}</small>")
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]], css_class: str = "") -> Markup:
+    """HTML table whose first column names the row; it scrolls by itself when it is too wide."""
+    top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{text(row[0])}</th>'
+        + "".join(
+            cell if isinstance(cell, Markup) and cell.startswith("<td") else f"<td>{text(cell)}</td>"
+            for cell in row[1:]
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return Markup(
+        f'<div class="scroll" tabindex="0"><table class="{css_class}"><thead><tr>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def bullets(items: Iterable[object]) -> Markup:
+    """Unordered list."""
+    return Markup('<ul class="plain">' + "".join(f"<li>{text(item)}</li>" for item in items) + "</ul>")
+
+
+def facts(items: Mapping[str, object]) -> Markup:
+    """Definition list of names and values."""
+    pairs = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in items.items())
+    return Markup(f'<dl class="facts">{pairs}</dl>')
+
+
+def figures(items: Mapping[str, object]) -> Markup:
+    """Small figures side by side, each under its name."""
+    pairs = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in items.items())
+    return Markup(f'<dl class="figures">{pairs}</dl>')
+
+
+def section(title: str, *parts: object, note: object = "") -> Markup:
+    """Titled part of the page; empty when there is nothing to show."""
+    body = "".join(text(part) for part in parts)
+    if not body:
+        return Markup("")
+    remark = f'<p class="note">{text(note)}</p>' if note else ""
+    return Markup(f"<section><h2>{text(title)}</h2>{remark}{body}</section>")
+
+
+def chart(name: str, description: str, size: str = "") -> Markup:
+    """Place for the figure called ``name``; ``size`` is a CSS class that gives its height."""
+    return Markup(f'<div class="chart {size}" id="{name}" role="img" aria-label="{text(description)}"></div>')
+
+
+def legend(items: Iterable[tuple[str, str, bool]]) -> Markup:
+    """Legend of (text, CSS colour name, is a line)."""
+    entries = "".join(
+        f'<li><i class="{"line" if line else "area"}" style="background:var(--{colour})"></i>'
+        f"{text(label)}</li>"
+        for label, colour, line in items
+    )
+    return Markup(f'<ul class="legend">{entries}</ul>')

@@ -1,0 +1,299 @@
+"""A Backtrader broker that trades a panel: baskets in one step, waiting orders, delistings, interest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+from backtrader.position import Position
+
+from ares7.arrays import AnyArray, Float1D, Int1D
+from ares7.costs import CostModel
+from ares7.errors import ConfigError
+from ares7.execution import Account, accepted, execute
+from ares7.ledger import Ledger, OrderKind, OrderStatus
+from ares7.orders import Basket, net_asset_value
+from feeds.bars import EngineBars
+from feeds.commission import CostCommission
+from feeds.panel_feed import AlignedData
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Orders of baskets, in submission order."""
+
+    symbol: Int1D = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    quantity: Float1D = field(default_factory=lambda: np.zeros(0))
+    close: Float1D = field(default_factory=lambda: np.zeros(0))
+    number: Int1D = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    retry: AnyArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+    def where(self, keep: AnyArray) -> _Queue:
+        return _Queue(
+            self.symbol[keep], self.quantity[keep], self.close[keep], self.number[keep], self.retry[keep]
+        )
+
+    def then(self, other: _Queue) -> _Queue:
+        if not len(self):
+            return other
+        pairs = (
+            (self.symbol, other.symbol),
+            (self.quantity, other.quantity),
+            (self.close, other.close),
+            (self.number, other.number),
+            (self.retry, other.retry),
+        )
+        return _Queue(*(np.concatenate(pair) for pair in pairs))
+
+
+class PanelBroker(bt.brokers.BackBroker):
+    """Backtrader's broker plus baskets, the rules of rulings 4 and 5, and interest on cash.
+
+    Two ways of trading, never mixed in one run. *Orders*: ``buy`` and ``sell`` go through Backtrader's own code;
+    this class only makes a market order wait while its name has no bar, and closes delisted positions.
+    *Baskets*: ``submit_basket`` takes one vector of orders a session, filled by `ares7.execution`; they create no
+    ``bt.Order``, so order notifications do not exist and the `ledger` is the record.
+
+    Parameters
+    ----------
+    costs : CostModel
+    cash_rate : float
+        Interest on cash a year; each session credits ``rate / 252`` before its orders.
+    margin : bool
+        Cash may turn negative; nothing is refused (baskets only).
+    financing_bps : float
+        Yearly rate on negative cash, in basis points.
+    """
+
+    params: Any = (("costs", None), ("cash_rate", 0.0), ("margin", False), ("financing_bps", 0.0))
+
+    def start(self) -> None:
+        """Reset the account; called by Cerebro."""
+        super().start()
+        if self.p.costs is not None:
+            self.addcommissioninfo(CostCommission(costs=self.p.costs))
+        self.cash: float = self.cash
+        self._bars: EngineBars | None = None
+        self._baskets = False
+        self._submitted, self._waiting = _Queue(), _Queue()
+        self._refused = _Queue()
+
+    def bind(self, bars: EngineBars) -> None:
+        """Tell the broker which panel the feeds show; called by the Cerebro that made them."""
+        count = len(bars.panel.symbols)
+        self._bars = bars
+        self._exits = bars.exits
+        self._row = -1
+        self._account = Account(float(self.cash), np.zeros(count), np.zeros(count), bool(self.p.margin))
+        self.ledger = Ledger(bars.panel.symbols)
+        self._nav = float(self.cash)
+
+    @property
+    def costs(self) -> CostModel:
+        """Commission model of every fill."""
+        model: CostModel = self.p.costs
+        return model
+
+    # Baskets ------------------------------------------------------------------------------------------
+
+    def submit_basket(
+        self, basket: Basket, kind: OrderKind = OrderKind.DECISION, on_switch: bool = False
+    ) -> None:
+        """Queue orders for the next session's open.
+
+        Parameters
+        ----------
+        basket : Basket
+        kind : OrderKind
+        on_switch : bool
+            The decision is due to a regime change and is no month end.
+        """
+        if self._bars is None or self.orders:
+            raise ConfigError("baskets need a PanelCerebro and cannot be mixed with single orders in one run")
+        self._baskets = True
+        if not len(basket.symbol):
+            return
+        session = self._bars.panel.dates[self._bars.first + self._row]
+        numbers = self.ledger.add_orders(
+            session, basket.symbol, basket.quantity, basket.close, kind, on_switch
+        )
+        retry = np.full(len(numbers), kind is OrderKind.RETRY)
+        self._submitted = self._submitted.then(
+            _Queue(basket.symbol, basket.quantity, basket.close, numbers, retry)
+        )
+
+    def cancel_waiting(self) -> None:
+        """Cancel accepted orders that still wait for a bar: a new decision replaces them (rulings 5)."""
+        self._lapse(np.ones(len(self._waiting), dtype=bool))
+
+    def refused_buys(self) -> tuple[Int1D, Float1D]:
+        """Columns and shares of buys refused in this session that have not been retried yet."""
+        buys = self._refused.where((self._refused.quantity > 0) & ~self._refused.retry)
+        return buys.symbol, buys.quantity
+
+    @property
+    def held(self) -> Float1D:
+        """(N,) shares held, whichever way they were traded."""
+        if self._baskets or self._bars is None:
+            return self._account.held
+        out = np.zeros(len(self._bars.panel.symbols))
+        for data, position in self.positions.items():
+            out[data.column] = position.size
+        return out
+
+    def _lapse(self, which: AnyArray) -> None:
+        if which.any() and self._bars is not None:
+            gone = self._waiting.where(which)
+            self.ledger.resolve(gone.number, self._session(), OrderStatus.CANCELLED)
+            self._waiting = self._waiting.where(~which)
+
+    def _session(self) -> np.datetime64:
+        if self._bars is None:
+            raise ConfigError("the broker has no panel yet; use PanelCerebro")
+        session: np.datetime64 = self._bars.panel.dates[self._bars.first + self._row]
+        return session
+
+    def _trade_basket(self) -> None:
+        bars, account = self._bars, self._account
+        if bars is None:
+            return
+        self._refused = _Queue()
+        if len(self._submitted):
+            fine = accepted(account, self._submitted.quantity, self._submitted.close, self.costs)
+            self._refuse(self._submitted.where(~fine))
+            self._waiting = self._waiting.then(self._submitted.where(fine))
+            self._submitted = _Queue()
+        if len(self._waiting):
+            now = bars.bar[self._row, self._waiting.symbol]
+            due, self._waiting = self._waiting.where(now), self._waiting.where(~now)
+            price = bars.prices["open"][self._row, due.symbol]
+            filled, fees = execute(account, due.symbol, due.quantity, price, self.costs)
+            done = due.where(filled)
+            self.ledger.add_fills(
+                self._session(), done.symbol, done.quantity, price[filled], fees[filled], done.number
+            )
+            self._refuse(due.where(~filled))
+
+    def _refuse(self, orders: _Queue) -> None:
+        if len(orders):
+            self.ledger.resolve(orders.number, self._session(), OrderStatus.REFUSED)
+            self._refused = self._refused.then(orders)
+
+    def _close_delisted(self, columns: Int1D) -> None:
+        """Sell at the last price what has had no bar for five sessions; its orders lapse (rulings 5)."""
+        bars, account = self._bars, self._account
+        if bars is None:
+            return
+        self._lapse(np.isin(self._waiting.symbol, columns))
+        gone = columns[account.held[columns] != 0]
+        if len(gone):
+            quantity, price = -account.held[gone], bars.prices["close"][self._row, gone]
+            numbers = self.ledger.add_orders(self._session(), gone, quantity, price, OrderKind.DELISTING)
+            _, fees = execute(account, gone, quantity, price, self.costs)
+            self.ledger.add_fills(self._session(), gone, quantity, price, fees, numbers)
+
+    # Backtrader's contract ----------------------------------------------------------------------------
+
+    def next(self) -> None:
+        """One session: interest, orders, delistings, value."""
+        if self._bars is None:
+            super().next()
+            return
+        self._row += 1
+        if not self._baskets:
+            self._next_orders()
+            return
+        account = self._account
+        rate = self.p.cash_rate if account.cash >= 0 else (self.p.financing_bps or 0.0) / 1e4
+        if rate:
+            account.cash *= 1.0 + rate / 252.0
+        self._trade_basket()
+        columns = self._exits.get(self._row)
+        if columns is not None:
+            self._close_delisted(columns)
+        self.cash = account.cash
+        self._nav = net_asset_value(account.cash, account.held, self._bars.prices["close"][self._row])
+        self._value = self._nav
+
+    def _next_orders(self) -> None:
+        if self.p.cash_rate and self.cash > 0:
+            self.cash *= 1.0 + self.p.cash_rate / 252.0
+        super().next()
+        columns = self._exits.get(self._row)
+        if columns is not None:
+            self._close_delisted_orders(set(columns.tolist()))
+        self._nav = float(self._get_value())
+
+    def _close_delisted_orders(self, columns: set[int]) -> None:
+        for order in [o for o in self.pending if o.data.column in columns]:
+            self.cancel(order)
+        for data, position in list(self.positions.items()):
+            if data.column in columns and position.size:
+                order = bt.order.SellOrder(
+                    owner=None, data=data, size=position.size, exectype=bt.Order.Market, simulated=True
+                )
+                order.addinfo(delisted=True)
+                self._ocoize(order, None)
+                order.submit()
+                order.accept()
+                self.orders.append(order)
+                self.notify(order)
+                self._execute(order, ago=0, price=data.close[0])
+
+    def _try_exec_market(self, order: Any, popen: float, phigh: float, plow: float) -> None:
+        # A session without a bar shows the last close; nothing can trade at it.
+        if isinstance(order.data, AlignedData) and not order.data.lines.bar[0]:
+            return
+        super()._try_exec_market(order, popen, phigh, plow)
+
+    def buy(self, *args: Any, **kwargs: Any) -> Any:
+        """Submit a single order; refused in a run that trades baskets."""
+        self._refuse_mixing()
+        return super().buy(*args, **kwargs)
+
+    def sell(self, *args: Any, **kwargs: Any) -> Any:
+        """Submit a single order; refused in a run that trades baskets."""
+        self._refuse_mixing()
+        return super().sell(*args, **kwargs)
+
+    def _refuse_mixing(self) -> None:
+        if getattr(self, "_baskets", False):
+            raise ConfigError("this run trades baskets; single orders cannot be mixed with them")
+
+    def getvalue(self, datas: Any = None) -> float:
+        """NAV in USD, or the market value of one feed's position when ``datas`` names one."""
+        if self._bars is None or not self._baskets:
+            return float(super().getvalue(datas))
+        if datas and len(datas) == 1:
+            return float(self._account.held[datas[0].column] * datas[0].close[0])
+        return self._nav
+
+    get_value = getvalue
+
+    def getcash(self) -> float:
+        """Cash in USD."""
+        return float(self.cash)
+
+    get_cash = getcash
+
+    def getposition(self, data: Any) -> Any:
+        """Position of one feed, size in shares and average price in USD."""
+        if self._bars is None or not self._baskets:
+            return super().getposition(data)
+        column = data.column
+        return Position(size=self._account.held[column], price=self._account.cost_price[column])
+
+
+def positions_by_name(broker: PanelBroker, names: tuple[str, ...]) -> dict[str, float]:
+    """Return shares held by symbol, zero positions left out."""
+    out: dict[str, float] = defaultdict(float)
+    for name, size in zip(names, broker.held.tolist(), strict=True):
+        if size:
+            out[name] = size
+    return dict(out)

@@ -1,0 +1,116 @@
+"""A Cerebro over one panel: one feed a symbol, one clock for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import backtrader as bt
+
+from ares7.config import AccountConfig
+from ares7.costs import CostModel
+from ares7.panel import Panel
+from feeds.bars import EngineBars, engine_bars
+from feeds.broker import PanelBroker
+from feeds.panel_feed import Clock, aligned_feeds
+
+
+class PanelCerebro(bt.Cerebro):
+    """Cerebro whose feeds all come from one panel and move together.
+
+    While every feed shows the same sessions, one clock moves them instead of 7 line buffers a feed; anything
+    else that is added to it runs through Backtrader's own loop.
+    """
+
+    # Backtrader's default observers cost two lines a symbol; analyzers and reports do not read them.
+    params: Any = (("stdstats", False),)
+
+    def __init__(self, bars: EngineBars, **_: Any) -> None:
+        super().__init__()
+        self._bars = bars
+        self._clock = Clock()
+        self._step: Callable[[int], None] | None = None
+        for feed in aligned_feeds(bars, self._clock):
+            self.adddata(feed)
+        self._own_feeds = len(self.datas)
+
+    def on_step(self, callback: Callable[[int], None]) -> None:
+        """Call ``callback(sessions done)`` after each session, for progress bars."""
+        self._step = callback
+
+    def _runonce(self, runstrats: list[Any]) -> None:
+        if isinstance(self._broker, PanelBroker):
+            self._broker.bind(self._bars)
+        if len(self.datas) != self._own_feeds or self.p.cheat_on_open:
+            super()._runonce(runstrats)
+            return
+        for strat in runstrats:
+            strat._once()
+            strat.reset()
+        try:
+            for row, number in enumerate(self._bars.ordinals.tolist()):
+                self._clock.row = row
+                self._session(runstrats, number)
+                if self._event_stop:
+                    return
+                if self._step is not None:
+                    self._step(row + 1)
+        finally:
+            self._release()
+
+    def _session(self, runstrats: list[Any], number: float) -> None:
+        """Do what Backtrader's own loop does in one session."""
+        self._check_timers(runstrats, number, cheat=True)
+        self._brokernotify()
+        if self._event_stop:
+            return
+        self._check_timers(runstrats, number, cheat=False)
+        for strat in runstrats:
+            strat._oncepost(number)
+            if self._event_stop:
+                return
+            self._next_writers(runstrats)
+
+    def _release(self) -> None:
+        """Leave every line where the clock was, so that analyzers can still read it."""
+        row = self._clock.row or 0
+        for feed in self.datas:
+            for line in feed.lines.lines:
+                line.idx, line.lencount = row, row + 1
+        self._clock.row = None
+
+    def _runnext(self, runstrats: list[Any]) -> None:
+        if isinstance(self._broker, PanelBroker):
+            self._broker.bind(self._bars)
+        super()._runnext(runstrats)
+
+
+def ares7_cerebro(
+    panel: Panel,
+    *,
+    costs: CostModel,
+    account: AccountConfig | None = None,
+    stop: int | None = None,
+    **kwargs: Any,
+) -> PanelCerebro:
+    """Return a Cerebro that is ready for ``addstrategy``: feeds, broker, cash and commission.
+
+    Parameters
+    ----------
+    panel : Panel
+        Runs from ``panel.start`` to its last row, or to row ``stop`` (exclusive).
+    costs : CostModel
+    account : AccountConfig, optional
+    **kwargs
+        Handed to ``bt.Cerebro``.
+    """
+    account = account or AccountConfig()
+    cerebro = PanelCerebro(engine_bars(panel, stop=stop), **kwargs)
+    cerebro.broker = PanelBroker(
+        costs=costs,
+        cash=account.cash,
+        cash_rate=account.cash_rate,
+        margin=account.margin,
+        financing_bps=account.financing_bps or 0.0,
+    )
+    return cerebro

@@ -1,0 +1,217 @@
+"""Backtrader feeds whose line buffers are filled at once from a panel."""
+
+from __future__ import annotations
+
+import array
+import datetime as dt
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from ares7.arrays import Float1D
+from ares7.errors import ConfigError
+from ares7.panel import PRICE_FIELDS, Panel
+from feeds.bars import EngineBars
+
+EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
+FUNDAMENTAL_LINES = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
+
+
+class ArrayData(bt.feed.DataBase):
+    """A feed over arrays: one float64 column a line.
+
+    Parameters
+    ----------
+    columns : mapping of line name to (S,) float64
+        ``datetime`` in Backtrader's date numbers, strictly increasing; every line of the feed must be there,
+        ``openinterest`` excepted.
+
+    Notes
+    -----
+    Works in any Cerebro. Whole buffers are handed to the lines when Cerebro preloads and no filter, time zone
+    or date limit has to look at single bars; otherwise bars are read one by one through Backtrader's own code.
+    """
+
+    params: Any = (("columns", None),)
+
+    def start(self) -> None:
+        """Check the columns; called by Cerebro."""
+        super().start()
+        self._next_row = 0
+        self._columns = dict(self.p.columns)
+        self._rows = len(self._columns["datetime"])
+        self._columns.setdefault("openinterest", np.zeros(self._rows))
+        missing = [name for name in self.getlinealiases() if name not in self._columns]
+        if missing:
+            raise ConfigError(f"feed {self._name!r} has no column for line(s) {missing}")
+
+    def _load(self) -> bool:
+        if self._next_row >= self._rows:
+            return False
+        for name in self.getlinealiases():
+            getattr(self.lines, name)[0] = self._columns[name][self._next_row]
+        self._next_row += 1
+        return True
+
+    def _bulk(self) -> bool:
+        unbounded = self.fromdate == float("-inf") and self.todate == float("inf")
+        plain = all(line.mode == line.UnBounded for line in self.lines.lines)
+        return unbounded and plain and not self._filters and not self._ffilters and self._tzinput is None
+
+    def preload(self) -> None:
+        """Fill every line at once, or bar by bar where something must look at single bars."""
+        if not self._bulk():
+            super().preload()
+            return
+        extension = self.lines.lines[0].extension
+        for name in self.getlinealiases():
+            values = np.ascontiguousarray(self._columns[name], dtype=np.float64)
+            buffer = array.array("d")
+            buffer.frombytes(values.tobytes())
+            buffer.extend([float("nan")] * extension)
+            getattr(self.lines, name).array = buffer
+        self._next_row = self._rows
+        self.home()
+
+
+class PanelData(ArrayData):
+    """One symbol's own bars, as any Backtrader strategy expects them: no row where the name has no bar."""
+
+
+class FundamentalData(ArrayData):
+    """Like `PanelData`, with point-in-time fundamentals as lines; NaN where no value is visible."""
+
+    lines: Any = FUNDAMENTAL_LINES
+
+
+class MarketData(ArrayData):
+    """The index as prices, with ``vix`` and ``regime`` (`ares7.signals.regime.Regime`) as lines.
+
+    Not tradable: open, high, low and close are the index close.
+    """
+
+    lines: Any = ("vix", "regime")
+
+
+def _ordinals(panel: Panel) -> Float1D:
+    return panel.dates.astype(np.int64).astype(np.float64) + EPOCH_ORDINAL
+
+
+def _own_bars(panel: Panel, symbol: str, names: tuple[str, ...]) -> dict[str, Float1D]:
+    if symbol not in panel.symbols:
+        raise ConfigError(f"symbol {symbol!r} is not in the panel of {len(panel.symbols)} symbols")
+    column = panel.symbols.index(symbol)
+    there = panel.bar[:, column]
+    columns = {name: panel.field(name)[there, column] for name in names}
+    columns["datetime"] = _ordinals(panel)[there]
+    return columns
+
+
+def price_feed(panel: Panel, symbol: str) -> PanelData:
+    """Return a feed of one symbol's total-return bars."""
+    return PanelData(columns=_own_bars(panel, symbol, (*PRICE_FIELDS, "volume")), name=symbol)
+
+
+def fundamental_feed(panel: Panel, symbol: str) -> FundamentalData:
+    """Return a feed of one symbol's total-return bars and visible fundamentals."""
+    names = (*PRICE_FIELDS, "volume", *FUNDAMENTAL_LINES)
+    return FundamentalData(columns=_own_bars(panel, symbol, names), name=symbol)
+
+
+def market_feed(panel: Panel, labels: Any, name: str = "market") -> MarketData:
+    """Return a feed of index, VIX and held regime labels.
+
+    Parameters
+    ----------
+    panel : Panel
+    labels : (T,) int8
+        For example ``strategies.quality_momentum.labels(panel, RegimeParams()).held``.
+    name : str
+    """
+    index, vix = panel.signal("index"), panel.signal("vix")
+    there = np.isfinite(index) & np.isfinite(vix)
+    columns = dict.fromkeys(PRICE_FIELDS, index[there]) | {
+        "datetime": _ordinals(panel)[there],
+        "volume": np.zeros(int(there.sum())),
+        "vix": vix[there],
+        "regime": np.asarray(labels, dtype=np.float64)[there],
+    }
+    return MarketData(columns=columns, name=name)
+
+
+class Clock:
+    """One position for all feeds of a panel; ``row`` is None while Backtrader moves each feed itself."""
+
+    __slots__ = ("row",)
+
+    def __init__(self) -> None:
+        self.row: int | None = None
+
+
+class ClockLine(bt.LineBuffer):
+    """A line that reads its position from the shared clock while there is one."""
+
+    clock: Clock | None = None
+
+    def _get_position(self) -> int:
+        clock = self.clock
+        return self._idx if clock is None or clock.row is None else clock.row
+
+    def _set_position(self, value: int) -> None:
+        self._idx = value
+
+    idx = property(_get_position, _set_position)
+
+    def _get_count(self) -> int:
+        clock = self.clock
+        return self._count if clock is None or clock.row is None else clock.row + 1
+
+    def _set_count(self, value: int) -> None:
+        self._count = value
+
+    lencount = property(_get_count, _set_count)
+
+    def __len__(self) -> int:
+        return self._get_count()
+
+
+class AlignedData(ArrayData):
+    """One column of `EngineBars`: a row in every session, so that all feeds share one clock.
+
+    Adds the line ``bar``: 1 where the name really traded. ``engine_bars`` and ``column`` tell our broker and
+    strategies where the numbers come from.
+    """
+
+    lines: Any = ("bar",)
+    params: Any = (("engine_bars", None), ("column", 0), ("clock", None))
+
+    def __init__(self, **_: Any) -> None:
+        super().__init__()
+        for i in range(len(self.lines.lines)):
+            line = ClockLine()
+            line.clock = self.p.clock
+            self.lines.lines[i] = line
+
+    @property
+    def engine_bars(self) -> EngineBars:
+        """The prepared rows of the whole panel."""
+        bars: EngineBars = self.p.engine_bars
+        return bars
+
+    @property
+    def column(self) -> int:
+        """Column of the panel that this feed shows."""
+        return int(self.p.column)
+
+
+def aligned_feeds(bars: EngineBars, clock: Clock | None = None) -> list[AlignedData]:
+    """Return one feed a column, all with the same sessions."""
+    ordinals = bars.ordinals
+    feeds = []
+    for i, symbol in enumerate(bars.panel.symbols):
+        columns = {name: values[:, i] for name, values in bars.prices.items()}
+        columns["datetime"] = ordinals
+        columns["bar"] = bars.bar[:, i].astype(np.float64)
+        feeds.append(AlignedData(columns=columns, engine_bars=bars, column=i, clock=clock, name=symbol))
+    return feeds

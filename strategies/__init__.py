@@ -1,0 +1,1 @@
+"""One idea, one file: frozen Params, pure weights(panel, params) -> Targets, a Backtrader class."""

@@ -1,0 +1,162 @@
+"""The Backtrader side of every strategy: target row -> order stage -> orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import backtrader as bt
+import numpy as np
+
+from ares7.arrays import Bool1D, Float1D
+from ares7.book import Targets
+from ares7.config import AccountConfig
+from ares7.errors import ConfigError
+from ares7.ledger import OrderKind
+from ares7.orders import Basket, decide_orders, retry_orders
+from ares7.panel import Panel
+from ares7.params import BookParams
+
+
+class PortfolioStrategy(bt.Strategy):
+    """Trades the target rows of a pure ``weights`` function.
+
+    A subclass names ``Params`` and ``weights`` and nothing else. It is added to a Cerebro whose feeds come from
+    a panel (`feeds.cerebro.ares7_cerebro`)::
+
+        cerebro.addstrategy(EqualWeight, settings=EqualWeight.Params(gross=0.95))
+
+    Parameters
+    ----------
+    settings : Params, optional
+        The strategy's parameters; defaults otherwise.
+    account : AccountConfig, optional
+        Whole or fractional shares, smallest trade.
+    targets : Targets, optional
+        Already computed target rows of the feeds' panel; computed at the start otherwise.
+    single_orders : bool
+        Use ordinary ``buy`` and ``sell``, as any broker understands them, instead of one basket a session.
+    """
+
+    params: Any = (("settings", None), ("account", None), ("targets", None), ("single_orders", False))
+
+    Params: ClassVar[type[BookParams]] = BookParams
+    weights: ClassVar[Callable[..., Targets]]
+    diagnostics: ClassVar[Callable[..., dict[str, Any]]] = staticmethod(lambda panel, params: {})
+
+    def start(self) -> None:
+        """Compute the target rows and find out how to trade; called by Cerebro."""
+        feed = self.datas[0]
+        if not hasattr(feed, "engine_bars"):
+            raise ConfigError(
+                f"{type(self).__name__} needs aligned feeds of one panel; make the Cerebro with ares7_cerebro(panel)"
+            )
+        self._bars = feed.engine_bars
+        self._panel: Panel = self._bars.panel
+        self._settings = self.p.settings if self.p.settings is not None else self.Params()
+        self._account: AccountConfig = self.p.account or AccountConfig()
+        self._targets: Targets = self.p.targets or type(self).weights(self._panel, self._settings)
+        self._decide = self._targets.decide[self._bars.first : self._bars.stop].tolist()
+        self._use_baskets = (
+            hasattr(self.broker, "submit_basket") and not self.p.single_orders and not self._someone_listens()
+        )
+        self._row = -1
+        self._refused: list[Any] = []
+        self._retried: set[int] = set()
+
+    def _someone_listens(self) -> bool:
+        """Whether something attached needs real order or trade notifications, which baskets do not make."""
+        own = type(self)
+        if (
+            own.notify_order is not PortfolioStrategy.notify_order
+            or own.notify_trade is not bt.Strategy.notify_trade
+        ):
+            return True
+        listeners = [a for a in self.analyzers if not getattr(a, "reads_ledger", False)]
+        return any(
+            type(a).notify_order is not bt.Analyzer.notify_order
+            or type(a).notify_trade is not bt.Analyzer.notify_trade
+            for a in listeners
+        )
+
+    def _getminperstatus(self) -> int:
+        # Feeds are aligned and finite from the first session on: next() runs on every bar.
+        self._minperstatus: int = -1
+        return self._minperstatus
+
+    @property
+    def row(self) -> int:
+        """Row of the panel that ``next`` is looking at."""
+        return int(self._bars.first + self._row)
+
+    def next(self) -> None:
+        """Trade where the mask says so; retry refused buys otherwise (rulings 2 and 4)."""
+        self._row += 1
+        if self._decide[self._row]:
+            self._decision()
+        else:
+            self._retry()
+        self._refused.clear()
+
+    def _decision(self) -> None:
+        close, bar, held = self._now()
+        basket = decide_orders(
+            self._targets.weights[self.row],
+            held,
+            close,
+            bar,
+            self.broker.getvalue(),
+            whole=self._account.shares == "whole",
+            min_trade_nav=self._account.min_trade_nav,
+        )
+        if self._use_baskets:
+            self.broker.cancel_waiting()
+            self.broker.submit_basket(basket, on_switch=bool(self._targets.on_switch[self.row]))
+            return
+        for order in [o for o in self.broker.get_orders_open() if o.alive()]:
+            self.cancel(order)
+        self._submit_singly(basket)
+
+    def _retry(self) -> None:
+        if self._use_baskets:
+            symbol, missing = self.broker.refused_buys()
+        else:
+            symbol = np.array([o.data.column for o in self._refused], dtype=np.int64)
+            missing = np.array([abs(o.created.size) for o in self._refused], dtype=np.float64)
+        if not len(symbol):
+            return
+        close, bar, _ = self._now()
+        basket = retry_orders(
+            symbol,
+            missing,
+            close,
+            bar,
+            self.broker.getcash(),
+            self.broker.costs,
+            whole=self._account.shares == "whole",
+        )
+        if self._use_baskets:
+            self.broker.submit_basket(basket, kind=OrderKind.RETRY)
+            return
+        self._retried.update(self._submit_singly(basket))
+
+    def _submit_singly(self, basket: Basket) -> list[int]:
+        references = []
+        for column, quantity in zip(basket.symbol.tolist(), basket.quantity.tolist(), strict=True):
+            trade = self.buy if quantity > 0 else self.sell
+            references.append(trade(data=self.datas[column], size=abs(quantity)).ref)
+        return references
+
+    def _now(self) -> tuple[Float1D, Bool1D, Float1D]:
+        bars = self._bars
+        if self._use_baskets:
+            held = self.broker.held
+        else:
+            held = np.array([self.broker.getposition(d).size for d in self.datas], dtype=np.float64)
+        return bars.prices["close"][self._row], bars.bar[self._row], held
+
+    def notify_order(self, order: Any) -> None:
+        """Remember refused buys for one retry; called by Backtrader in single-order mode."""
+        refused = order.status in (bt.Order.Margin, bt.Order.Rejected)
+        if refused and order.isbuy() and order.ref not in self._retried:
+            self._refused.append(order)

@@ -1,0 +1,231 @@
+"""Quality-momentum: an equal-weight base tilted to the best fifth, acting in BULL only (rulings 16, 17)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ares7.arrays import Bool1D, Bool2D, Float1D, Float2D, Int1D
+from ares7.book import RegimeLabels, Sleeve, Targets, assemble, decision_mask, month_end_rows, regime_labels
+from ares7.panel import Panel
+from ares7.params import BookParams, RegimeParams
+from ares7.signals.cross_section import best_first, leg, merge, standard_score
+from ares7.signals.momentum import momentum
+from ares7.signals.regime import Regime
+from strategies.base import PortfolioStrategy
+
+SLOTS = (
+    ("roe", None, 1.0),
+    ("ebitda_margin", "operating_margin", 1.0),
+    ("debt_to_equity", "liabilities_to_equity", -1.0),
+)
+"""Quality slots: column, fallback column, sign (rulings 17)."""
+MIN_SLOTS = 2
+THIN_COVERAGE = 0.5
+
+
+class TiltParams(BookParams):
+    """Scores and tilt (rulings 16)."""
+
+    quality_weight: float = Field(default=0.6, ge=0, le=1)
+    momentum_weight: float = Field(default=0.4, ge=0, le=1)
+    periods: tuple[int, ...] = Field(default=(126, 252), min_length=1)
+    skip: int = Field(default=0, ge=0, le=63)
+    tail: float = Field(default=0.01, ge=0, lt=0.5)
+    min_names: int = Field(default=20, ge=1)
+    top_frac: float = Field(default=0.20, gt=0, le=0.5)
+    bottom_frac: float = Field(default=0.20, gt=0, le=0.5)
+    tilt: Literal["per_name", "budget"] = "per_name"
+    tilt_per_name: float = Field(default=0.04, ge=0, le=1)
+    """Fraction of the sleeve added to each top name and taken from each bottom name."""
+    tilt_budget: float = Field(default=0.20, ge=0, le=1)
+    """Gross active weight in budget mode: half added, half taken."""
+
+    @property
+    def lookback(self) -> int:
+        """The longest momentum period and the close before it."""
+        return max(self.periods) + 1
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Fundamentals only if the quality leg has a weight."""
+        return frozenset({"fundamentals"}) if self.quality_weight > 0 else frozenset()
+
+
+class Params(TiltParams):
+    """The stand-alone strategy also reads the regime."""
+
+    regime: RegimeParams = RegimeParams()
+
+    @property
+    def warmup(self) -> int:
+        """See `BookParams.warmup`; a minimum hold remembers a year more."""
+        return max(self.lookback, self.regime.lookback) + self.regime.hold_memory + 23
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """The regime reads index and VIX."""
+        return super().requires | {"index", "vix"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores at month ends.
+
+    Attributes
+    ----------
+    rows : (R,) int64
+    eligible : (R, N) bool
+        Close at t and at t - 252, member at t, a stock.
+    score : (R, N)
+        0 is neutral.
+    coverage : (R,) fraction
+        Eligible names with at least two quality slots.
+    """
+
+    rows: Int1D
+    eligible: Bool2D
+    score: Float2D
+    coverage: Float1D
+
+
+def _quality(panel: Panel, row: int, eligible: Bool1D, params: TiltParams) -> list[Float1D]:
+    slots = []
+    for column, fallback, sign in SLOTS:
+        names = [n for n in (column, fallback) if n is not None]
+        scored = [
+            sign * standard_score(panel.field(n)[row], eligible, params.tail, params.min_names) for n in names
+        ]
+        slots.append(merge(scored[0], scored[-1], params.min_names))
+    return slots
+
+
+def scores(panel: Panel, params: TiltParams) -> Scores:
+    """Quality-momentum score of every name at every month end.
+
+    Returns
+    -------
+    Scores
+        Row i uses data up to and including close ``rows[i]``.
+    """
+    rows = month_end_rows(panel, params.lookback)
+    close = panel.fields["close"]
+    bar = panel.bar
+    longest = max(params.periods)
+    eligible = (bar & panel.member & panel.is_stock)[rows] & bar[rows - longest]
+    momenta = [momentum(close, rows, period, params.skip) for period in params.periods]
+    score = np.zeros((len(rows), panel.shape[1]))
+    coverage = np.zeros(len(rows))
+    for i, row in enumerate(rows):
+        among = eligible[i]
+        if params.quality_weight > 0:
+            slots = _quality(panel, int(row), among, params)
+            filled = np.sum([np.isfinite(s) for s in slots], axis=0) >= MIN_SLOTS
+            coverage[i] = (filled & among).sum() / max(int(among.sum()), 1)
+            score[i] += params.quality_weight * leg(slots, among)
+        columns = [standard_score(m[i], among, params.tail, params.min_names) for m in momenta]
+        score[i] += params.momentum_weight * leg(columns, among)
+    return Scores(rows, eligible, score, coverage)
+
+
+def tilted_row(score: Float1D, eligible: Bool1D, rank: Int1D, params: TiltParams) -> Float1D:
+    """One month end's weights: base 1/n, top names up, bottom names down, clipped at 0, normalised.
+
+    All scores equal means no tilt.
+    """
+    count = int(eligible.sum())
+    book = np.zeros(len(score))
+    if count == 0:
+        return book
+    book[eligible] = 1.0 / count
+    spread = score[eligible]
+    if spread.max() - spread.min() > 0:
+        order = best_first(score, eligible, rank)
+        top, bottom = max(1, int(count * params.top_frac)), max(1, int(count * params.bottom_frac))
+        up = params.tilt_per_name if params.tilt == "per_name" else params.tilt_budget / (2 * top)
+        down = params.tilt_per_name if params.tilt == "per_name" else params.tilt_budget / (2 * bottom)
+        book[order[-bottom:]] -= down
+        book[order[:top]] += up
+    book = np.maximum(book, 0.0)
+    book /= book.sum()
+    return book
+
+
+def sleeves(panel: Panel, params: TiltParams) -> tuple[Sleeve, Sleeve]:
+    """Return the tilted sleeve and its equal-weight base, at each month end."""
+    scored = scores(panel, params)
+    count = scored.eligible.sum(axis=1, keepdims=True)
+    base = scored.eligible / np.maximum(count, 1)
+    rank = panel.symbol_rank
+    tilted = np.zeros(base.shape)
+    for i in range(len(scored.rows)):
+        tilted[i] = tilted_row(scored.score[i], scored.eligible[i], rank, params)
+    return Sleeve(scored.rows, tilted), Sleeve(scored.rows, base)
+
+
+def labels(panel: Panel, regime: RegimeParams) -> RegimeLabels:
+    """Regime of every session with these thresholds."""
+    return regime_labels(panel, **regime.model_dump())
+
+
+def weights(panel: Panel, params: Params) -> Targets:
+    """Target rows: the tilted sleeve in BULL, its equal-weight base otherwise (rulings 16).
+
+    Returns
+    -------
+    Targets
+        ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
+    """
+    tilted, base = sleeves(panel, params)
+    regime = labels(panel, params.regime)
+    bull = (regime.held == Regime.BULL).astype(np.float64)
+    return assemble(
+        panel,
+        {"quality_momentum": tilted, "base": base},
+        {"quality_momentum": bull, "base": 1.0 - bull},
+        gross=params.gross,
+        decide=decision_mask(panel, regime.held),
+        regime=regime,
+    )
+
+
+def diagnostics(panel: Panel, params: TiltParams) -> dict[str, Any]:
+    """Coverage of the quality leg a year, months in which it is thin, and how concentrated the book is."""
+    notes = []
+    if params.tilt == "per_name":
+        notes.append(
+            f"tilt_per_name {params.tilt_per_name:g} with 1/n bases makes this a concentrated top-"
+            f"{params.top_frac:.0%} book, not a mild overlay."
+        )
+    if params.quality_weight == 0:
+        return {"notes": notes}
+    scored = scores(panel, params)
+    inside = scored.rows >= panel.start_row
+    years = panel.dates[scored.rows].astype("datetime64[Y]")
+    coverage = {
+        str(year): round(float(scored.coverage[inside & (years == year)].mean()), 4)
+        for year in np.unique(years[inside])
+    }
+    thin = [
+        str(panel.dates[r])
+        for r, c in zip(scored.rows, scored.coverage, strict=True)
+        if r >= panel.start_row and c < THIN_COVERAGE
+    ]
+    warnings = []
+    if thin:
+        warnings.append(
+            f"the quality leg is thin (under {THIN_COVERAGE:.0%} of eligible names with two slots) at "
+            f"{len(thin)} month ends, first {thin[0]}, last {thin[-1]}"
+        )
+    return {"coverage": coverage, "thin_months": thin, "notes": notes, "warnings": warnings}
+
+
+class QualityMomentum(PortfolioStrategy):
+    """Event-driven quality-momentum."""
+
+    Params = Params
+    weights = staticmethod(weights)
+    diagnostics = staticmethod(diagnostics)
