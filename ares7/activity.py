@@ -67,7 +67,7 @@ def cost_reconciliation(fills: Fills, costs: CostModel | None) -> dict[str, Any]
     Returns
     -------
     dict
-        ``fills traded_notional_usd fees_usd fees_bps expected_fees_usd fees_difference_usd fees_reconciled``;
+        ``fills traded_notional_usd fees_usd fees_bps expected_fees_usd fees_difference_usd reconciles``;
         the last is None, and the two before it NaN, without a cost model. ``fees_bps`` is NaN without a fill.
     """
     notional, fees = math.fsum(fills.notional.tolist()), math.fsum(fills.fee.tolist())
@@ -83,11 +83,11 @@ def cost_reconciliation(fills: Fills, costs: CostModel | None) -> dict[str, Any]
         "fees_bps": fees / notional * 1e4 if notional > 0 else math.nan,
         "expected_fees_usd": expected,
         "fees_difference_usd": fees - expected,
-        "fees_reconciled": None if costs is None else abs(fees - expected) < HALF_CENT,
+        "reconciles": None if costs is None else abs(fees - expected) < HALF_CENT,
     }
 
 
-def switch_cost(fills: Fills, orders: Orders) -> float:
+def switch_fees(fills: Fills, orders: Orders) -> float:
     """USD: fees of the fills decided on a regime change that is no month end (rulings 8)."""
     return math.fsum(fills.fee[orders.on_switch[fills.order]].tolist())
 
@@ -110,8 +110,8 @@ def trading_costs(
     Returns
     -------
     dict
-        Those of `cost_reconciliation`, ``turnover_one_way_annual``, ``fees_annual`` (fees over the previous
-        close's NAV, a year), ``switch_cost_usd`` and ``switch_cost_annual`` (likewise).
+        Those of `cost_reconciliation`, ``turnover_one_way`` (a year), ``fees_annual`` (fees over the previous
+        close's NAV, a year), ``switch_fees_usd`` and ``switch_fees_annual`` (likewise).
     """
     years = (len(nav) - 1) / SESSIONS_PER_YEAR
 
@@ -120,11 +120,11 @@ def trading_costs(
 
     on_switch = orders.on_switch[fills.order]
     return {
-        "turnover_one_way_annual": turnover_one_way_annual(by_session(fills, fills.notional, dates), nav),
+        "turnover_one_way": turnover_one_way_annual(by_session(fills, fills.notional, dates), nav),
         **cost_reconciliation(fills, costs),
         "fees_annual": annual(fills.fee),
-        "switch_cost_usd": switch_cost(fills, orders),
-        "switch_cost_annual": annual(np.where(on_switch, fills.fee, 0.0)),
+        "switch_fees_usd": switch_fees(fills, orders),
+        "switch_fees_annual": annual(np.where(on_switch, fills.fee, 0.0)),
     }
 
 
@@ -172,7 +172,7 @@ def exposure(nav: Float1D, cash: Float1D, gross: Float1D, names: Float1D) -> dic
     def mean(values: Float1D) -> float:
         return float(np.mean(values[1:])) if len(values) > 1 else math.nan
 
-    return {"mean_gross": mean(gross), "mean_cash_fraction": mean(cash / nav), "mean_names": mean(names)}
+    return {"mean_gross": mean(gross), "mean_cash": mean(cash / nav), "mean_names": mean(names)}
 
 
 def regime_name(label: int) -> str:
@@ -207,9 +207,9 @@ def regime_attribution(nav: Float1D, labels: Label1D) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``regimes``: by name, ``sessions``, ``share`` of sessions, ``contribution_annual`` (sum of the returns
-        * 252 / R; adds up to the arithmetic mean annual return), ``log_return`` (adds up to the log of the
-        total growth) and ``sharpe`` of those sessions alone; ``switches_per_year``; ``time_in_regime``.
+        By regime name: ``sessions``, their ``share``, ``return_annual`` (arithmetic mean of their returns
+        * 252) and ``sharpe``; ``contribution`` = share * return_annual, which adds up to the arithmetic mean
+        annual return; ``log_return``, which adds up to the log of the total growth.
     """
     returns, held = returns_from_nav(nav), labels[:-1]
     regimes = {}
@@ -218,14 +218,9 @@ def regime_attribution(nav: Float1D, labels: Label1D) -> dict[str, Any]:
         regimes[regime_name(label)] = {
             "sessions": len(own),
             "share": len(own) / len(returns),
-            "contribution_annual": float(np.sum(own)) * SESSIONS_PER_YEAR / len(returns),
-            "log_return": float(np.sum(np.log(np.maximum(1.0 + own, 0.0))))
-            if (own > -1).all()
-            else -math.inf,
+            "return_annual": float(np.mean(own)) * SESSIONS_PER_YEAR,
             "sharpe": sharpe(own),
+            "contribution": float(np.sum(own)) * SESSIONS_PER_YEAR / len(returns),
+            "log_return": float(np.sum(np.log1p(own))) if (own > -1).all() else math.nan,
         }
-    return {
-        "regimes": regimes,
-        "switches_per_year": switches_per_year(labels),
-        "time_in_regime": time_in_regime(labels),
-    }
+    return regimes

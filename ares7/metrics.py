@@ -87,10 +87,15 @@ def sortino(returns: Float1D, risk_free: float = 0.0) -> float:
 
 
 def cagr(nav: Float1D) -> float:
-    """Compound annual growth over R returns: (last / first) ** (252 / R) - 1; -1 at ruin, NaN for R = 0."""
+    """Compound annual growth over R returns: (last / first) ** (252 / R) - 1 (rulings 8).
+
+    -1 at ruin, NaN for R = 0, infinite where a few wild sessions annualise beyond any float.
+    """
     if len(nav) < 2 or not nav[0] > 0:
         return math.nan
-    return float(max(nav[-1] / nav[0], 0.0) ** (SESSIONS_PER_YEAR / (len(nav) - 1)) - 1.0)
+    growth = np.maximum(nav[-1] / nav[0], 0.0)
+    with np.errstate(over="ignore"):
+        return float(growth ** (SESSIONS_PER_YEAR / (len(nav) - 1)) - 1.0)
 
 
 def drawdown_series(nav: Float1D) -> Float1D:
@@ -315,8 +320,9 @@ def oos_windows(
         ``windows``: a dict each of ``name start end sessions expected_sessions cut_short reached sharpe
         sharpe_se cagr max_drawdown baseline_sharpe beats_baseline``. A window without data is there, with
         ``reached`` false; ``beats_baseline`` is None where either Sharpe ratio is NaN. ``train_sharpe
-        train_sharpe_se train_sessions`` over the rows before the earliest window; ``oos_min_sharpe
-        oos_mean_sharpe`` over the windows that have a Sharpe ratio; ``degradation``.
+        train_sharpe_se train_sessions`` over the rows before the earliest window; ``min_sharpe
+        mean_sharpe`` over the windows that have a Sharpe ratio; ``degradation``. ``expected_sessions`` leaves
+        out the session of the starting value, which earns no return.
 
     Raises
     ------
@@ -328,7 +334,7 @@ def oos_windows(
             raise DataError(
                 f"{name} has {len(series)} rows for {len(dates)} dates; give one return a session"
             )
-    expected = _expected_sessions(windows, calendar)
+    expected = _expected_sessions(dates, windows, calendar)
     rows = [
         _window(dates, returns, baseline_returns, window, risk_free) | _coverage(dates, window, count)
         for window, count in zip(windows, expected, strict=True)
@@ -342,19 +348,21 @@ def oos_windows(
         "train_sharpe": train_sharpe,
         "train_sharpe_se": sharpe_standard_error(train, risk_free),
         "train_sessions": len(train),
-        "oos_min_sharpe": min(known, default=math.nan),
-        "oos_mean_sharpe": float(np.mean(known)) if known else math.nan,
+        "min_sharpe": min(known, default=math.nan),
+        "mean_sharpe": float(np.mean(known)) if known else math.nan,
         "degradation": degradation(train_sharpe, known),
     }
 
 
-def _expected_sessions(windows: Sequence[OosWindow], calendar: str | None) -> list[int | None]:
+def _expected_sessions(dates: Dates, windows: Sequence[OosWindow], calendar: str | None) -> list[int | None]:
     if calendar is None or not windows:
         return [None] * len(windows)
     from ares7.sessions import sessions
 
     edges = [(np.datetime64(w.start, "D"), np.datetime64(w.end, "D")) for w in windows]
     known = sessions(min(first for first, _ in edges), max(last for _, last in edges), calendar)
+    starting = known[known < dates[0]][-1:] if len(dates) else known[:0]
+    known = np.setdiff1d(known, starting)
     return [int(np.count_nonzero((known >= first) & (known <= last))) for first, last in edges]
 
 

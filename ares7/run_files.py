@@ -137,9 +137,9 @@ def _write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
 
 
 def _regime_names(labels: Label1D) -> list[str]:
-    from ares7.signals.regime import Regime
+    from ares7.activity import regime_name
 
-    names = {int(regime): regime.name for regime in Regime}
+    names = {label: regime_name(label) for label in np.unique(labels).tolist()}
     return [names[label] for label in labels.tolist()]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ares7.arrays import Bool1D, Dates
+from ares7.errors import ConfigError
 
 MARGIN_DAYS = 40
 
@@ -17,8 +18,14 @@ MARGIN_DAYS = 40
 def _calendar(name: str, start: str, end: str) -> Any:
     import exchange_calendars
 
-    # Without an explicit start the library only knows the last 20 years.
-    return exchange_calendars.get_calendar(name, start=start, end=end)
+    try:
+        # Without an explicit start the library only knows the last 20 years.
+        return exchange_calendars.get_calendar(name, start=start, end=end)
+    except (exchange_calendars.errors.CalendarError, ValueError) as error:
+        raise ConfigError(
+            f"data.calendar {name} gives no sessions from {start} to {end}: {error}; "
+            "name a calendar of exchange_calendars, for example XNYS, or correct the dates"
+        ) from None
 
 
 def sessions(first: np.datetime64, last: np.datetime64, calendar: str = "XNYS") -> Dates:

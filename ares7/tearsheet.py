@@ -71,7 +71,7 @@ def build_report(run_folder: Path) -> str:
 
 
 def _figures(data: ReportData) -> tuple[dict[str, Figure], dict[str, list[Any]]]:
-        figures = {
+    figures = {
         "growth": tearsheet_charts.growth(data),
         "sleeves": tearsheet_charts.sleeves(data),
         "turnover": tearsheet_charts.turnover(data),

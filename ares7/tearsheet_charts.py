@@ -8,7 +8,7 @@ kinds of references keep the page small and let the browser change colours with 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,16 @@ from ares7.tearsheet_data import REGIMES, ReportData
 
 Figure = dict[str, Any]
 
+EQUITY_FLOOR = 0.40
+"""Lower edge of the equity chart, a fraction of the figure's height."""
 SLEEVE_COLOURS = 6
 """The page has this many sleeve colours; cash has its own."""
 
 
-FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, system-ui, sans-serif"
+FONT = (
+    "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, "
+    "system-ui, sans-serif"
+)
 
 
 def series(name: str) -> dict[str, str]:
@@ -41,36 +46,41 @@ def compact(values: Float1D) -> list[float | None]:
 
 
 def _axis(**settings: Any) -> dict[str, Any]:
-    return {"gridcolor": css("grid"), "zeroline": False, "fixedrange": True, "side": "right", **settings}
+    return {
+        "gridcolor": css("grid"),
+        "zeroline": False,
+        "fixedrange": True,
+        "side": "right",
+        "ticklabelstandoff": 6,
+        **settings,
+    }
 
 
-def _layout(**settings: Any) -> dict[str, Any]:
+def _layout(data: ReportData, lowest: str = "y", **settings: Any) -> dict[str, Any]:
+    """Layout shared by all charts; the time axis spans the run and sits under the axis ``lowest``."""
+    days = [str(data.dates[0]), str(data.dates[-1])]
+    xaxis = {
+        "type": "date",
+        "anchor": lowest,
+        "hoverformat": "%a %-d %b %Y",
+        "showgrid": False,
+        "linecolor": css("rule"),
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": css("rule"),
+        "spikecolor": css("axis"),
+        "spikedash": "solid",
+        "spikethickness": 1,
+    }
     return {
         "hovermode": "x unified",
         "showlegend": False,
-        "margin": {"l": 8, "r": 56, "t": 8, "b": 28},
+        "margin": {"l": 0, "r": 52, "t": 8, "b": 28},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {
-            "family": FONT,
-            "size": 12,
-            "color": css("muted"),
-        },
-        "hoverlabel": {
-            "bgcolor": css("panel"),
-            "bordercolor": css("rule"),
-            "font": {"color": css("ink"), "size": 12},
-        },
-        "xaxis": {
-            "type": "date",
-            "gridcolor": css("grid"),
-            "linecolor": css("rule"),
-            "hoverformat": "%a %-d %b %Y",
-            "showgrid": False,
-            "ticks": "outside",
-            "ticklen": 4,
-            "tickcolor": css("rule"),
-        },
+        "font": {"family": FONT, "size": 12, "color": css("muted")},
+        "hoverlabel": {"bgcolor": css("panel"), "bordercolor": css("rule"), "font": {"color": css("ink")}},
+        "xaxis": xaxis if days[0] == days[1] else {**xaxis, "range": days},
         **settings,
     }
 
@@ -88,94 +98,92 @@ def _line(values: str, name: str, colour: str, hover: str, **settings: Any) -> d
     }
 
 
-def growth(strategy: str, baseline: str, labels: tuple[str, ...], windows: list[Mapping[str, Any]]) -> Figure:
-    """Equity against the baseline on a log axis, the regime in force, and drawdowns, on one time axis."""
-    steps = len(labels)
+def _ribbon(data: ReportData) -> dict[str, Any]:
+    """One row of cells, coloured by the regime in force."""
+    labels = data.regime_labels
     # Two stops a label make the colour scale a staircase.
     stairs = [
-        [edge / steps, css(regime_colour(label))]
+        [edge / len(labels), css(regime_colour(label))]
         for code, label in enumerate(labels)
         for edge in (code, code + 1)
     ]
-    ribbon = {
+    return {
         "type": "heatmap",
         "x": series("date"),
         "y": ["regime"],
         "z": [series("regime")],
         "text": [series("regime_name")],
         "zmin": -0.5,
-        "zmax": steps - 0.5,
+        "zmax": len(labels) - 0.5,
         "colorscale": stairs,
         "showscale": False,
         "name": "regime",
-        "hovertemplate": "regime %{text}<extra></extra>",
+        "hovertemplate": "%{text}<extra></extra>",
         "yaxis": "y2",
     }
+
+
+def growth(data: ReportData) -> Figure:
+    """Equity against the baseline on a log axis, the regime in force, and drawdowns, on one time axis."""
+    strategy, baseline = data.names
     usd, share = "%{y:$,.0f}", "%{y:.1%}"
-    fall = {"yaxis": "y3", "legendgroup": "drawdown"}
+    own = {"line": {"color": css("strategy"), "width": 2}, "customdata": series("regime_name")}
+    fall = {"yaxis": "y3", "fill": "tozeroy", "fillcolor": css("strategy-fill")}
+    windows = list(_windows(data))
     return {
         "data": [
             _line("baseline", baseline, "baseline", usd),
-            _line("nav", strategy, "strategy", usd, line={"color": css("strategy"), "width": 2}),
-            ribbon,
-            _line("baseline_drawdown", f"{baseline} drawdown", "baseline", share, **fall),
-            _line(
-                "drawdown",
-                f"{strategy} drawdown",
-                "strategy",
-                share,
-                fill="tozeroy",
-                fillcolor=css("strategy-fill"),
-                **fall,
-            ),
+            _line("nav", strategy, "strategy", f"{usd}, regime %{{customdata}}", **own),
+            _ribbon(data),
+            _line("baseline_drawdown", f"{baseline} drawdown", "baseline", share, yaxis="y3"),
+            _line("drawdown", f"{strategy} drawdown", "strategy", share, **fall),
         ],
         "layout": _layout(
+            data,
+            "y3",
             hoversubplots="axis",
-            yaxis=_axis(type="log", domain=[0.40, 1], tickformat="$.3~s", nticks=8),
-            yaxis2=_axis(domain=[0.335, 0.365], showticklabels=False, showgrid=False),
+            yaxis=_axis(type="log", domain=[EQUITY_FLOOR, 1], tickformat="$.3~s", dtick="D2"),
+            yaxis2=_axis(domain=[0.335, 0.365], visible=False),
             yaxis3=_axis(domain=[0, 0.30], tickformat=".0%", nticks=5, rangemode="tozero"),
-            xaxis={**_layout()["xaxis"], "anchor": "y3"},
-            shapes=[_window_shape(w) for w in windows],
-            annotations=[_window_label(w) for w in windows],
+            shapes=[shape for shape, _ in windows],
+            annotations=[label for _, label in windows],
         ),
     }
 
 
-def _window_shape(window: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "rect",
-        "x0": window["start"],
-        "x1": window["end"],
-        "y0": 0.40,
-        "y1": 1,
-        "yref": "paper",
-        "fillcolor": css("window"),
-        "line": {"width": 0},
-        "layer": "below",
-    }
+def _windows(data: ReportData) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Shade and name the part of each out-of-sample window that the run reaches."""
+    first, last = str(data.dates[0]), str(data.dates[-1])
+    for window in data.metrics.get("windows") or []:
+        start, end = max(str(window.get("start")), first), min(str(window.get("end")), last)
+        if start >= end:
+            continue
+        shape = {"type": "rect", "yref": "paper", "y0": EQUITY_FLOOR, "y1": 1, "x0": start, "x1": end}
+        label = {
+            "text": html.escape(str(window.get("name")), quote=False),
+            "yref": "paper",
+            "x": start,
+            "y": EQUITY_FLOOR,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "showarrow": False,
+            "font": {"size": 11, "color": css("muted")},
+        }
+        # A line at the start tells adjacent windows apart.
+        shape |= {"layer": "below", "fillcolor": css("window"), "line": {"width": 1, "color": css("window")}}
+        yield shape, label
 
 
-def _window_label(window: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "text": html.escape(str(window["name"]), quote=False),
-        "x": window["start"],
-        "y": 0.405,
-        "yref": "paper",
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"size": 11, "color": css("muted")},
-    }
-
-
-def rolling_sharpe(strategy: str, baseline: str) -> Figure:
+def rolling_sharpe(data: ReportData) -> Figure:
     """Sharpe ratio over the trailing window."""
+    strategy, baseline = data.names
+    zero = {"zeroline": True, "zerolinecolor": css("axis"), "zerolinewidth": 1}
     return {
         "data": [
             _line("baseline_rolling", baseline, "baseline", "%{y:.2f}"),
             _line("rolling", strategy, "strategy", "%{y:.2f}"),
         ],
-        "layout": _layout(yaxis=_axis(nticks=6, zeroline=True, zerolinecolor=css("axis"), zerolinewidth=1)),
+        "layout": _layout(data, yaxis=_axis(nticks=6, **zero)),
     }
 
 
@@ -189,7 +197,7 @@ def sleeve_colour(name: str, position: int) -> str:
     return "cash" if name == "cash" else f"sleeve-{position % SLEEVE_COLOURS}"
 
 
-def sleeves(names: tuple[str, ...]) -> Figure:
+def sleeves(data: ReportData) -> Figure:
     """Fraction of NAV in each sleeve, stacked, cash on top."""
     return {
         "data": [
@@ -202,13 +210,13 @@ def sleeves(names: tuple[str, ...]) -> Figure:
                 fillcolor=css(sleeve_colour(name, position)),
                 line={"width": 0, "shape": "hv", "color": css(sleeve_colour(name, position))},
             )
-            for position, name in enumerate(names)
+            for position, name in enumerate(data.sleeves)
         ],
-        "layout": _layout(yaxis=_axis(tickformat=".0%", nticks=5, range=[0, 1])),
+        "layout": _layout(data, yaxis=_axis(tickformat=".0%", nticks=5, range=[0, 1])),
     }
 
 
-def turnover() -> Figure:
+def turnover(data: ReportData) -> Figure:
     """One-way turnover a month and fees paid so far."""
     bars = {
         "type": "bar",
@@ -222,18 +230,19 @@ def turnover() -> Figure:
         "fees_so_far", "fees so far", "accent", "%{x|%-d %b %Y}: %{y:$,.0f}<extra></extra>", yaxis="y2"
     )
     layout = _layout(
+        data,
+        "y2",
         hovermode="closest",
         bargap=0.15,
         yaxis=_axis(domain=[0.46, 1], tickformat=".0%", nticks=5, rangemode="tozero"),
         yaxis2=_axis(domain=[0, 0.38], tickformat="$.3~s", nticks=4, rangemode="tozero"),
     )
-    layout["xaxis"]["anchor"] = "y2"
     return {"data": [bars, {**paid, "fill": "tozeroy", "fillcolor": css("accent-fill")}], "layout": layout}
 
 
-def arrays(data: ReportData, labels: tuple[str, ...]) -> dict[str, list[Any]]:
+def arrays(data: ReportData) -> dict[str, list[Any]]:
     """Return the arrays that the figures refer to, the derived ones excepted (see `ares7.tearsheet`)."""
-    code = {label: position for position, label in enumerate(labels)}
+    code = {label: position for position, label in enumerate(data.regime_labels)}
     return {
         "date": data.dates.astype(str).tolist(),
         "nav": compact(data.nav),

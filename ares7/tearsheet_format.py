@@ -6,6 +6,7 @@ import datetime as dt
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
+UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 ABSENT = "–"
 """Shown for a figure that does not exist, for example the Sharpe ratio of one session."""
 
@@ -28,19 +29,19 @@ def _number(value: object) -> float | None:
 def ratio(value: object, digits: int = 2) -> str:
     """Plain number, for example ``1.23``; a true minus sign."""
     number = _number(value)
-    return ABSENT if number is None else f"{number:,.{digits}f}".replace("-", "−")
+    return ABSENT if number is None else f"{number:z,.{digits}f}".replace("-", "−")
 
 
 def percent(value: object, digits: int = 1) -> str:
     """Return a fraction as percent."""
     number = _number(value)
-    return ABSENT if number is None else f"{100 * number:,.{digits}f} %".replace("-", "−")
+    return ABSENT if number is None else f"{100 * number:z,.{digits}f} %".replace("-", "−")
 
 
 def usd(value: object, digits: int = 0) -> str:
     """Money."""
     number = _number(value)
-    return ABSENT if number is None else f"USD {number:,.{digits}f}".replace("-", "−")
+    return ABSENT if number is None else f"USD {number:z,.{digits}f}".replace("-", "−")
 
 
 def usd_short(value: object) -> str:
@@ -48,9 +49,7 @@ def usd_short(value: object) -> str:
     number = _number(value)
     if number is None or abs(number) < 10_000:
         return usd(value)
-    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= unit * 0.9995:
-            break
+    unit, letter = next((u for u in UNITS if abs(number) >= u[0] * 0.9995), UNITS[-1])
     return f"USD {number / unit:.3g}{letter}".replace("-", "−")
 
 
@@ -90,7 +89,8 @@ def with_error(value: object, error: object) -> Markup:
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], css_class: str = "") -> Markup:
     """HTML table whose first column names the row; it scrolls by itself when it is too wide."""
-    top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+    # A long name may break after an underscore.
+    top = "".join(f'<th scope="col">{text(cell).replace("_", "_<wbr>")}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{text(row[0])}</th>'
         + "".join(
@@ -119,7 +119,9 @@ def facts(items: Mapping[str, object]) -> Markup:
 
 def figures(items: Mapping[str, object]) -> Markup:
     """Small figures side by side, each under its name."""
-    pairs = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in items.items())
+    pairs = "".join(
+        f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in items.items()
+    )
     return Markup(f'<dl class="figures">{pairs}</dl>')
 
 

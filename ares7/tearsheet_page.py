@@ -49,9 +49,10 @@ def _header(data: ReportData, strategy: str, baseline: str) -> Markup:
     mark = f'<div class="watermark" aria-hidden="true"><span>{text(stamps[0])}</span></div>' if stamps else ""
     trials = data.run.provenance.get("trials")
     tried = f" Trials on this data so far: {count(trials)}." if isinstance(trials, int) else ""
+    timing = "" if "LOOKAHEAD" in stamps else " Decided at the close, traded at the next open."
     lede = (
         f"{day(data.dates[0])} to {day(data.dates[-1])}, {count(len(data.dates))} sessions, "
-        f"against {baseline}. Decided at the close, traded at the next open.{tried}"
+        f"against {baseline}.{timing}{tried}"
     )
     return Markup(f'{mark}<header><h1>{text(strategy)}</h1><p class="lede">{text(lede)}</p>{ribbon}</header>')
 
@@ -59,9 +60,7 @@ def _header(data: ReportData, strategy: str, baseline: str) -> Markup:
 def _growth_section(data: ReportData, strategy: str, baseline: str) -> Markup:
     lines = legend([(strategy, "strategy", True), (baseline, "baseline", True)])
     held = [label for label in data.regime_labels if label in data.held]
-    regimes = legend(
-        [(label.replace("_", " ").lower(), tearsheet_charts.regime_colour(label), False) for label in held]
-    )
+    regimes = legend([(label, tearsheet_charts.regime_colour(label), False) for label in held])
     drawn = chart("growth", f"Equity of {strategy} and {baseline}, regime, drawdowns", "tall")
     note = "NAV, log axis; the regime in force; the fall from the highest NAV so far. Shaded: out of sample."
     return section("Growth and drawdown", lines, drawn, regimes, note=note)
@@ -79,11 +78,13 @@ def _rolling_section(data: ReportData, figures: Collection[str]) -> Markup:
 
 def _sleeves_section(data: ReportData) -> Markup:
     named = [
-        (name.replace("_", " "), tearsheet_charts.sleeve_colour(name, position), False)
+        (name, tearsheet_charts.sleeve_colour(name, position), False)
         for position, name in enumerate(data.sleeves)
     ]
     drawn = chart("sleeves", "Fraction of NAV in each sleeve over time")
-    return section("Sleeves", legend(named), drawn, note="Fraction of NAV in each sleeve at the close, cash included.")
+    return section(
+        "Sleeves", legend(named), drawn, note="Fraction of NAV in each sleeve at the close, cash included."
+    )
 
 
 def _turnover_section(data: ReportData) -> Markup:

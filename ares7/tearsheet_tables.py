@@ -62,7 +62,11 @@ def tiles(metrics: Metrics, baseline: str) -> Markup:
         beside("Volatility", "volatility"),
         beside("Deepest drawdown", "max_drawdown"),
         ("Turnover a year", percent(costs.get("turnover_one_way"), 0), "one way, of NAV"),
-        ("Fees", usd_short(costs.get("fees_usd")), f"{ratio(costs.get('fees_bps'), 1)} bps of what was traded"),
+        (
+            "Fees",
+            usd_short(costs.get("fees_usd")),
+            f"{ratio(costs.get('fees_bps'), 1)} bps of what was traded",
+        ),
     ]
     cells = "".join(
         f'<div><dl><dt>{text(name)}</dt><dd class="figure">{text(value)}</dd>'
@@ -73,13 +77,14 @@ def tiles(metrics: Metrics, baseline: str) -> Markup:
 
 
 def _spell(performance: Metrics) -> Markup:
+    """Peak, trough and recovery of the deepest drawdown, as a table cell."""
     if performance.get("max_drawdown_start") is None:
         return text(ABSENT)
     recovery = performance.get("max_drawdown_recovery")
     end = f"recovered {day(recovery)}" if recovery else "not recovered"
     return Markup(
-        f"{text(day(performance.get('max_drawdown_start')))}<br>"
-        f"<small>low {text(day(performance.get('max_drawdown_trough')))}<br>{text(end)}</small>"
+        f'<td class="spell">{text(day(performance.get("max_drawdown_start")))}<br>'
+        f"<small>low {text(day(performance.get('max_drawdown_trough')))}<br>{text(end)}</small></td>"
     )
 
 
@@ -115,21 +120,25 @@ def _verdict(window: Metrics) -> object:
 
 def _window_row(window: Metrics) -> list[object]:
     period = f"{day(window.get('start'))} – {day(window.get('end'))}"
-    name = f"{text(window.get('name'))}<br><small>{text(period)}</small>"
+    cut = '<br><small class="flag">cut short by the data</small>' if window.get("cut_short") else ""
     if window.get("reached") is False:
-        return [Markup(name), Markup('<td colspan="6"><small>the data do not reach this window</small></td>')]
-    sessions = text(count(window.get("sessions")))
-    if window.get("cut_short"):
-        sessions = Markup(f'{sessions}<br><small class="flag">cut short by the data</small>')
+        empty = Markup('<td colspan="6"><small>the data do not reach this window</small></td>')
+        return [Markup(f"{text(window.get('name'))}<br><small>{text(period)}</small>"), empty]
     return [
-        Markup(name),
-        sessions,
+        Markup(f"{text(window.get('name'))}<br><small>{text(period)}</small>{cut}"),
+        _of(window.get("sessions"), window.get("expected_sessions")),
         with_error(window.get("sharpe"), window.get("sharpe_se")),
         ratio(window.get("baseline_sharpe")),
         _verdict(window),
         percent(window.get("cagr")),
         percent(window.get("max_drawdown")),
     ]
+
+
+def _of(sessions: object, expected: object) -> str:
+    """Return a day count, and how many there would have been where some are missing."""
+    known = isinstance(expected, int) and expected != sessions
+    return f"{count(sessions)} of {count(expected)}" if known else count(sessions)
 
 
 def out_of_sample(metrics: Metrics, baseline: str) -> Markup:
@@ -198,7 +207,10 @@ def attribution(metrics: Metrics) -> Markup:
         "Mean cash": percent(exposure.get("mean_cash")),
         "Mean number of names": ratio(exposure.get("mean_names"), 0),
     }
-    note = "A session’s return belongs to the regime that was in force at the close before it."
+    note = (
+        "A session’s return belongs to the regime known at the close before it; contributions add up to the "
+        "mean return a year."
+    )
     return section("Regimes", table(head, rows), figures(shown), note=note)
 
 
@@ -207,17 +219,19 @@ def costs(metrics: Metrics) -> Markup:
     paid = part(metrics, "costs")
     if not paid:
         return Markup("")
-    verdict = "to the cent" if paid.get("reconciles") else Markup('<span class="flag">they differ</span>')
+    verdicts = {True: text("agrees to the cent"), False: Markup('<span class="flag">differs</span>')}
+    verdict = verdicts.get(bool(paid["reconciles"])) if paid.get("reconciles") is not None else ABSENT
+    expected = Markup(f"{text(usd(paid.get('expected_fees_usd'), 2))} <small>{verdict}</small>")
     return figures(
         {
             "Turnover, one way, a year": percent(paid.get("turnover_one_way"), 0),
             "Traded": usd(paid.get("traded_notional_usd")),
             "Fees": usd(paid.get("fees_usd"), 2),
-            "Fees by the cost model": Markup(
-                f"{text(usd(paid.get('expected_fees_usd'), 2))}, {text(verdict)}"
-            ),
+            "Fees by the cost model": expected,
             "Fees, of what was traded": f"{ratio(paid.get('fees_bps'))} bps",
             "Fees of regime switches": usd(paid.get("switch_fees_usd"), 2),
+            "Fees, of NAV, a year": percent(paid.get("fees_annual"), 2),
+            "of that, regime switches": percent(paid.get("switch_fees_annual"), 2),
         }
     )
 
@@ -250,12 +264,10 @@ def orders(metrics: Metrics) -> Markup:
     book = part(metrics, "orders")
     if not book:
         return Markup("")
-    kinds = ("submitted", "filled", "refused", "retried", "cancelled", "waiting")
+    kinds = ("submitted", "filled", "refused", "retried", "cancelled", "waiting", "delisting")
     shown: dict[str, object] = {kind.capitalize(): count(book.get(kind)) for kind in kinds}
-    figures |= {
-        f"Rounding: {name.replace('_', ' ')}": any_value(value)
-        for name, value in part(metrics, "rounding").items()
-    }
+    for name, value in part(metrics, "rounding").items():
+        shown[f"Rounding: {name.replace('_', ' ')}"] = any_value(value)
     refusals = list(book.get("refusals") or [])
     listed = Markup(f"<h3>Refused</h3>{_records(refusals)}") if refusals else Markup("")
     return section("Orders", figures(shown), listed)

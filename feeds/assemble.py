@@ -8,157 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ares7 import sessions
-from ares7.arrays import Bool2D, Dates, Float1D, Float2D
+from ares7.arrays import AnyArray, Bool1D, Bool2D, Dates, Float1D, Float2D
 from ares7.config import DataConfig
-from ares7.errors import ConfigError, DataError, MissingData
+from ares7.errors import MissingData
 from ares7.panel import Panel
-from feeds.findings import Finding, Input
-from feeds.market import check_funds, read_market, role_series
-from feeds.membership import (
-    Membership,
-    find_membership,
-    member_mask,
-    read_membership,
-    universe_findings,
-    without_prices,
-)
-from feeds.price_rows import PriceRows, place_on_grid, read_rows, rows_from_frame
+from feeds.cache import input_files
+from feeds.findings import Finding
+from feeds.inputs import Inputs, read_inputs, read_source
+from feeds.market import Role, check_funds, role_series
+from feeds.membership import member_mask, universe_findings, without_prices
+from feeds.price_rows import PriceRows, place_on_grid
 from feeds.prices import check_rows, gaps, plausible
-from feeds.tables import SUFFIXES, find_table
-
-T = TypeVar("T")
-
-MARKET_INPUTS: tuple[Input, ...] = ("etfs", "index", "vix")
-CANONICAL = ("prices", "market", "fundamentals", "fundamentals_annual", "earnings", "symbols")
-
-
-@dataclass(slots=True)
-class Inputs:
-    """What could be read. What could not is None, with an error among the findings."""
-
-    prices: PriceRows | None = None
-    market: PriceRows | None = None
-    membership: Membership | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    def attempt(self, names: tuple[Input, ...], read: Callable[[], T]) -> T | None:
-        """Run a reader; a `DataError` becomes a finding for each of the inputs it was to give."""
-        try:
-            return read()
-        except DataError as error:
-            for name in names:
-                self.findings.append(Finding("error", name, "unreadable", str(error), kind=type(error)))
-            return None
-
-
-def input_files(config: DataConfig, folder: Path) -> list[Path]:
-    """Return every file that a panel of ``folder`` depends on, sorted.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder in the canonical layout, or a vendor's file or folder.
-    """
-    files = {path for path in (config.index_file, config.vix_file, config.fundamentals_file) if path}
-    if folder.is_file():
-        files.add(folder)
-    elif config.layout != "canonical":
-        files.update(folder.iterdir())
-    else:
-        files.update(folder / f"{stem}{suffix}" for stem in CANONICAL for suffix in SUFFIXES)
-        files.update(folder.glob("membership*"))
-        files.add(folder / "provenance.json")
-    return sorted(path for path in files if path.is_file())
-
-
-def read_source(folder: Path) -> dict[str, Any]:
-    """Contents of ``provenance.json``, which says for example that a folder is synthetic; empty without it.
-
-    Raises
-    ------
-    DataError
-        The file is no JSON object.
-    """
-    path = folder / "provenance.json"
-    if not path.is_file():
-        return {}
-    try:
-        source = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no readable JSON ({error}); correct or remove it") from None
-    if not isinstance(source, dict):
-        raise DataError(f"{path} must hold a JSON object, not {type(source).__name__}; correct or remove it")
-    return source
-
-
-def read_inputs(config: DataConfig, folder: Path) -> Inputs:
-    """Read prices, market and membership.
-
-    Raises
-    ------
-    ConfigError
-        pyarrow is not installed, or the universe asks for a membership file that is not there.
-    """
-    inputs = Inputs()
-    if config.layout == "canonical":
-        _read_canonical(inputs, folder)
-    else:
-        from feeds.vendors import read_vendor
-
-        given = inputs.attempt(("prices",), lambda: read_vendor(config))
-        if given is not None:
-            prices, market, findings = given
-            inputs.findings += findings
-            inputs.prices = rows_from_frame(prices, str(folder))
-            inputs.market = None if market is None else rows_from_frame(market, f"{folder} (market)")
-    _read_members(inputs, config, folder)
-    return inputs
-
-
-def _read_canonical(inputs: Inputs, folder: Path) -> None:
-    def prices() -> PriceRows:
-        return read_rows(_named(folder, "prices"))
-
-    def market() -> PriceRows:
-        return read_market(_named(folder, "market"))
-
-    inputs.prices = inputs.attempt(("prices",), prices)
-    inputs.market = inputs.attempt(MARKET_INPUTS, market)
-
-
-def _named(folder: Path, stem: str) -> Path:
-    path = find_table(folder, stem)
-    if path is None:
-        raise MissingData(
-            f"{folder} has no {stem}.parquet or {stem}.csv; add it, or set data.layout if these are vendor files"
-        )
-    return path
-
-
-def _read_members(inputs: Inputs, config: DataConfig, folder: Path) -> None:
-    if config.universe not in ("auto", "members"):
-        return
-
-    def membership() -> tuple[Membership, list[Finding]] | None:
-        path = find_membership(folder) if folder.is_dir() else None
-        if path is not None:
-            return read_membership(path)
-        if config.universe == "members":
-            raise MissingData(f"{folder} has no membership file, which data.universe: members needs; add one")
-        return None
-
-    read = inputs.attempt(("membership",), membership)
-    if read is not None:
-        inputs.membership = read[0]
-        inputs.findings += read[1]
+from feeds.tables import find_table
 
 
 def known_sessions(config: DataConfig, tables: list[PriceRows], today: np.datetime64) -> Dates:
@@ -202,7 +71,7 @@ def assemble(
     source = inputs.attempt(("prices",), lambda: read_source(folder)) or {}
     if source.get("synthetic"):
         today = np.datetime64("9999-12-31", "D")
-    tables = [table for table in (inputs.prices, inputs.market) if table is not None]
+    tables = [t for t in (inputs.prices, inputs.market, *inputs.closes.values()) if t is not None]
     known = known_sessions(config, tables, today)
     stocks = _stocks(inputs, config, known, today)
     funds = None
@@ -216,4 +85,180 @@ def assemble(
     series = _series(config, inputs, dates, known, today)
     fields, provenance = _fundamentals(config, inputs, folder, panel, allow_restated)
     panel = replace(panel, fields={**panel.fields, **fields}, series=series)
-    return Assembled(_stamped(panel, config, inputs, source, provenance), inputs.findings)
+    if config.layout == "canonical":
+        inputs.findings += _earnings(inputs, folder, dates)
+    return Assembled(_stamped(panel, config, inputs, folder, source, provenance), inputs.findings)
+
+
+def _stocks(inputs: Inputs, config: DataConfig, known: Dates, today: np.datetime64) -> PriceRows | None:
+    """Sound rows of the universe; None when there is none."""
+    rows = inputs.prices
+    if rows is None:
+        return None
+    if isinstance(config.universe, tuple):
+        absent = sorted(set(config.universe) - set(rows.symbols))
+        if absent:
+            text = (
+                f"{rows.source} has no rows for {absent[:10]}, which data.universe lists; add or unlist them"
+            )
+            finding = Finding("error", "prices", "missing-symbol", text, len(absent), kind=MissingData)
+            inputs.findings.append(finding)
+        rows = rows.only(set(config.universe))
+    good, findings = check_rows(rows, "prices", known, today)
+    inputs.findings += findings
+    if len(good.days) == 0:
+        text = f"{rows.source} has no sound row of the universe; correct the rows, or data.universe"
+        inputs.findings.append(Finding("error", "prices", "no-prices", text, kind=MissingData))
+        return None
+    return good
+
+
+def _panel(
+    config: DataConfig, inputs: Inputs, stocks: PriceRows, funds: PriceRows | None, dates: Dates
+) -> Panel:
+    """Prices and membership on the grid, without series and fundamentals."""
+    names = set(stocks.symbols)
+    tables = [stocks]
+    if funds is not None:
+        both = sorted(names & set(funds.symbols))
+        if both:
+            text = f"{stocks.source} and {funds.source} both hold {both}; remove them from one of the files"
+            inputs.findings.append(Finding("error", "etfs", "symbol-twice", text, len(both)))
+        tables.append(funds.only(set(funds.symbols) - names))
+    symbols = tuple(sorted({symbol for table in tables for symbol in table.symbols}))
+    fields = place_on_grid(tables, dates, symbols)
+    is_stock = np.array([symbol not in config.etfs for symbol in symbols], dtype=bool)
+    bar = np.isfinite(fields["close"])
+    inputs.findings += gaps(fields["close"], dates, symbols, stocks.source)
+    silent = [symbols[i] for i in np.flatnonzero(~np.asarray(bar.any(axis=0)))]
+    if silent:
+        text = f"{stocks.source}: {len(silent)} names have no bar in the period ({', '.join(silent[:5])}); drop them"
+        inputs.findings.append(Finding("warning", "prices", "no-bar", text, len(silent)))
+    month_end, week_end = sessions.period_ends(dates, config.calendar)
+    return Panel(
+        dates=dates,
+        symbols=symbols,
+        fields=fields,
+        series={},
+        is_stock=is_stock,
+        member=_member(inputs, dates, symbols, is_stock, bar),
+        month_end=month_end,
+        week_end=week_end,
+    )
+
+
+def _member(inputs: Inputs, dates: Dates, symbols: tuple[str, ...], is_stock: Bool1D, bar: Bool2D) -> Bool2D:
+    member = np.ones((len(dates), len(symbols)), dtype=bool)
+    source = "data.universe"
+    if inputs.membership is not None:
+        source = inputs.membership.source
+        member = member_mask(inputs.membership, dates, symbols)
+        member[:, ~is_stock] = True
+        inputs.findings += without_prices(inputs.membership, dates, symbols)
+    inputs.findings += universe_findings(member[:, is_stock], bar[:, is_stock], dates, source)
+    return member
+
+
+def _series(
+    config: DataConfig, inputs: Inputs, dates: Dates, known: Dates, today: np.datetime64
+) -> dict[str, Float1D]:
+    series: dict[str, Float1D] = {}
+    roles: tuple[tuple[Role, str, int], ...] = (
+        ("index", config.index, 0),
+        ("vix", config.vix, config.max_vix_gap_sessions),
+    )
+    for role, symbol, max_gap in roles:
+        if role not in inputs.closes:
+            continue
+        values, findings = role_series(inputs.closes[role], symbol, role, dates, known, today, max_gap)
+        inputs.findings += findings
+        if values is not None:
+            series[role] = values
+    return series
+
+
+def _fundamentals(
+    config: DataConfig, inputs: Inputs, folder: Path, panel: Panel, allow_restated: bool
+) -> tuple[dict[str, Float2D], dict[str, Any]]:
+    from feeds.fundamentals import point_in_time_fields
+
+    def read() -> tuple[dict[str, Float2D], list[Finding], dict[str, Any]]:
+        where = folder if folder.is_dir() else None
+        return point_in_time_fields(where, config, panel.dates, panel.symbols, allow_restated=allow_restated)
+
+    given = inputs.attempt(("fundamentals",), read)
+    if given is None:
+        return {}, {}
+    fields, findings, provenance = given
+    inputs.findings += findings
+    return fields, provenance
+
+
+def _earnings(inputs: Inputs, folder: Path, dates: Dates) -> list[Finding]:
+    """Check the announcements; the panel does not hold them."""
+    from feeds.earnings import check
+
+    def read() -> list[Finding]:
+        path = find_table(folder, "earnings")
+        if path is not None:
+            return check(path, dates)
+        text = f"{folder} has no earnings.parquet or earnings.csv; add it, or switch the earnings overlay off"
+        return [Finding("error", "earnings", "no-earnings", text, kind=MissingData)]
+
+    return inputs.attempt(("earnings",), read) or []
+
+
+def _stamped(
+    panel: Panel,
+    config: DataConfig,
+    inputs: Inputs,
+    folder: Path,
+    source: dict[str, Any],
+    fundamentals: dict[str, Any],
+) -> Panel:
+    """Add where the data came from, what was counted, and the hash of the content."""
+    warnings = Counter[str]()
+    for finding in inputs.findings:
+        if finding.severity == "warning":
+            warnings[f"{finding.input}/{finding.code}"] += finding.count
+    provenance = {
+        "synthetic": bool(source.get("synthetic", False)),
+        "source": source,
+        "layout": config.layout,
+        "calendar": config.calendar,
+        "universe": "members" if inputs.membership is not None else config.universe,
+        "files": {path.name: _file_hash(path) for path in input_files(config, folder)},
+        "fundamentals": fundamentals,
+        "warnings": dict(sorted(warnings.items())),
+        "findings": [
+            {"input": f.input, "code": f.code, "count": f.count, "message": f.message}
+            for f in inputs.findings
+            if f.severity == "warning"
+        ],
+        "panel_sha256": content_hash(panel),
+    }
+    # Through JSON, so that a fresh panel carries what a cached one does.
+    return replace(panel, provenance=json.loads(json.dumps(provenance, default=_plain)))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.number | np.bool_) else str(value)
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(panel: Panel) -> str:
+    """Hash everything in a panel that a strategy may read (sha256, hex)."""
+    digest = hashlib.sha256(repr(panel.symbols).encode())
+    arrays: dict[str, AnyArray] = {"dates": panel.dates.astype("datetime64[D]").view(np.int64)}
+    arrays |= {f"field {name}": values for name, values in panel.fields.items()}
+    arrays |= {f"series {name}": values for name, values in panel.series.items()}
+    arrays |= {"is_stock": panel.is_stock, "member": panel.member}
+    arrays |= {"month_end": panel.month_end, "week_end": panel.week_end}
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()

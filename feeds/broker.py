@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import backtrader as bt
 import numpy as np
 from backtrader.position import Position
 
-from ares7.arrays import AnyArray, Float1D, Int1D
+from ares7.arrays import AnyArray, Dates, Float1D, Int1D
 from ares7.costs import CostModel
 from ares7.errors import ConfigError
 from ares7.execution import Account, accepted, execute
@@ -52,6 +51,16 @@ class _Queue:
         return _Queue(*(np.concatenate(pair) for pair in pairs))
 
 
+class History(NamedTuple):
+    """(S,) arrays, one value a session close: dates, USD, USD, fraction of NAV, number of positions."""
+
+    dates: Dates
+    nav: Float1D
+    cash: Float1D
+    gross: Float1D
+    names: Float1D
+
+
 class PanelBroker(bt.brokers.BackBroker):
     """Backtrader's broker plus baskets, the rules of rulings 4 and 5, and interest on cash.
 
@@ -62,6 +71,8 @@ class PanelBroker(bt.brokers.BackBroker):
 
     Parameters
     ----------
+    bars : EngineBars
+        What the feeds show.
     costs : CostModel
     cash_rate : float
         Interest on cash a year; each session credits ``rate / 252`` before its orders.
@@ -71,28 +82,43 @@ class PanelBroker(bt.brokers.BackBroker):
         Yearly rate on negative cash, in basis points.
     """
 
-    params: Any = (("costs", None), ("cash_rate", 0.0), ("margin", False), ("financing_bps", 0.0))
+    params: Any = (
+        ("bars", None),
+        ("costs", None),
+        ("cash_rate", 0.0),
+        ("margin", False),
+        ("financing_bps", 0.0),
+    )
 
     def start(self) -> None:
         """Reset the account; called by Cerebro."""
         super().start()
-        if self.p.costs is not None:
-            self.addcommissioninfo(CostCommission(costs=self.p.costs))
+        self.addcommissioninfo(CostCommission(costs=self.p.costs))
+        bars: EngineBars = self.p.bars
+        count, sessions = len(bars.panel.symbols), bars.stop - bars.first
         self.cash: float = self.cash
-        self._bars: EngineBars | None = None
-        self._baskets = False
-        self._submitted, self._waiting = _Queue(), _Queue()
-        self._refused = _Queue()
-
-    def bind(self, bars: EngineBars) -> None:
-        """Tell the broker which panel the feeds show; called by the Cerebro that made them."""
-        count = len(bars.panel.symbols)
         self._bars = bars
         self._exits = bars.exits
         self._row = -1
+        self._baskets = False
+        self._submitted, self._waiting, self._refused = _Queue(), _Queue(), _Queue()
         self._account = Account(float(self.cash), np.zeros(count), np.zeros(count), bool(self.p.margin))
-        self.ledger = Ledger(bars.panel.symbols)
+        self._ledger = Ledger(bars.panel.symbols)
         self._nav = float(self.cash)
+        self._record = np.zeros((4, sessions))
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Orders and fills of baskets; None while the run trades single orders."""
+        return self._ledger if self._baskets else None
+
+    @property
+    def history(self) -> History:
+        """NAV, cash, gross and names at the close of each session so far."""
+        done = self._row + 1
+        nav, cash, gross, names = self._record[:, :done]
+        dates = self._bars.panel.dates[self._bars.first : self._bars.first + done]
+        return History(dates, nav, cash, gross, names)
 
     @property
     def costs(self) -> CostModel:
@@ -114,13 +140,13 @@ class PanelBroker(bt.brokers.BackBroker):
         on_switch : bool
             The decision is due to a regime change and is no month end.
         """
-        if self._bars is None or self.orders:
-            raise ConfigError("baskets need a PanelCerebro and cannot be mixed with single orders in one run")
+        if self.orders:
+            raise ConfigError("this run trades single orders; baskets cannot be mixed with them")
         self._baskets = True
         if not len(basket.symbol):
             return
         session = self._bars.panel.dates[self._bars.first + self._row]
-        numbers = self.ledger.add_orders(
+        numbers = self._ledger.add_orders(
             session, basket.symbol, basket.quantity, basket.close, kind, on_switch
         )
         retry = np.full(len(numbers), kind is OrderKind.RETRY)
@@ -140,7 +166,7 @@ class PanelBroker(bt.brokers.BackBroker):
     @property
     def held(self) -> Float1D:
         """(N,) shares held, whichever way they were traded."""
-        if self._baskets or self._bars is None:
+        if self._baskets:
             return self._account.held
         out = np.zeros(len(self._bars.panel.symbols))
         for data, position in self.positions.items():
@@ -148,21 +174,17 @@ class PanelBroker(bt.brokers.BackBroker):
         return out
 
     def _lapse(self, which: AnyArray) -> None:
-        if which.any() and self._bars is not None:
+        if which.any():
             gone = self._waiting.where(which)
-            self.ledger.resolve(gone.number, self._session(), OrderStatus.CANCELLED)
+            self._ledger.resolve(gone.number, self._session(), OrderStatus.CANCELLED)
             self._waiting = self._waiting.where(~which)
 
     def _session(self) -> np.datetime64:
-        if self._bars is None:
-            raise ConfigError("the broker has no panel yet; use PanelCerebro")
         session: np.datetime64 = self._bars.panel.dates[self._bars.first + self._row]
         return session
 
     def _trade_basket(self) -> None:
         bars, account = self._bars, self._account
-        if bars is None:
-            return
         self._refused = _Queue()
         if len(self._submitted):
             fine = accepted(account, self._submitted.quantity, self._submitted.close, self.costs)
@@ -175,40 +197,41 @@ class PanelBroker(bt.brokers.BackBroker):
             price = bars.prices["open"][self._row, due.symbol]
             filled, fees = execute(account, due.symbol, due.quantity, price, self.costs)
             done = due.where(filled)
-            self.ledger.add_fills(
+            self._ledger.add_fills(
                 self._session(), done.symbol, done.quantity, price[filled], fees[filled], done.number
             )
             self._refuse(due.where(~filled))
 
     def _refuse(self, orders: _Queue) -> None:
         if len(orders):
-            self.ledger.resolve(orders.number, self._session(), OrderStatus.REFUSED)
+            self._ledger.resolve(orders.number, self._session(), OrderStatus.REFUSED)
             self._refused = self._refused.then(orders)
 
     def _close_delisted(self, columns: Int1D) -> None:
         """Sell at the last price what has had no bar for five sessions; its orders lapse (rulings 5)."""
         bars, account = self._bars, self._account
-        if bars is None:
-            return
         self._lapse(np.isin(self._waiting.symbol, columns))
         gone = columns[account.held[columns] != 0]
         if len(gone):
             quantity, price = -account.held[gone], bars.prices["close"][self._row, gone]
-            numbers = self.ledger.add_orders(self._session(), gone, quantity, price, OrderKind.DELISTING)
+            numbers = self._ledger.add_orders(self._session(), gone, quantity, price, OrderKind.DELISTING)
             _, fees = execute(account, gone, quantity, price, self.costs)
-            self.ledger.add_fills(self._session(), gone, quantity, price, fees, numbers)
+            self._ledger.add_fills(self._session(), gone, quantity, price, fees, numbers)
 
     # Backtrader's contract ----------------------------------------------------------------------------
 
     def next(self) -> None:
         """One session: interest, orders, delistings, value."""
-        if self._bars is None:
-            super().next()
-            return
         self._row += 1
-        if not self._baskets:
+        if self._baskets:
+            self._next_baskets()
+        else:
             self._next_orders()
-            return
+        held = self.held
+        invested = np.abs(held) @ self._bars.prices["close"][self._row]
+        self._record[:, self._row] = self._nav, self.cash, invested / self._nav, np.count_nonzero(held)
+
+    def _next_baskets(self) -> None:
         account = self._account
         rate = self.p.cash_rate if account.cash >= 0 else (self.p.financing_bps or 0.0) / 1e4
         if rate:
@@ -263,12 +286,12 @@ class PanelBroker(bt.brokers.BackBroker):
         return super().sell(*args, **kwargs)
 
     def _refuse_mixing(self) -> None:
-        if getattr(self, "_baskets", False):
+        if self._baskets:
             raise ConfigError("this run trades baskets; single orders cannot be mixed with them")
 
     def getvalue(self, datas: Any = None) -> float:
         """NAV in USD, or the market value of one feed's position when ``datas`` names one."""
-        if self._bars is None or not self._baskets:
+        if not self._baskets:
             return float(super().getvalue(datas))
         if datas and len(datas) == 1:
             return float(self._account.held[datas[0].column] * datas[0].close[0])
@@ -284,16 +307,7 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def getposition(self, data: Any) -> Any:
         """Position of one feed, size in shares and average price in USD."""
-        if self._bars is None or not self._baskets:
+        if not self._baskets:
             return super().getposition(data)
         column = data.column
         return Position(size=self._account.held[column], price=self._account.cost_price[column])
-
-
-def positions_by_name(broker: PanelBroker, names: tuple[str, ...]) -> dict[str, float]:
-    """Return shares held by symbol, zero positions left out."""
-    out: dict[str, float] = defaultdict(float)
-    for name, size in zip(names, broker.held.tolist(), strict=True):
-        if size:
-            out[name] = size
-    return dict(out)

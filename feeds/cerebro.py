@@ -39,8 +39,6 @@ class PanelCerebro(bt.Cerebro):
         self._step = callback
 
     def _runonce(self, runstrats: list[Any]) -> None:
-        if isinstance(self._broker, PanelBroker):
-            self._broker.bind(self._bars)
         if len(self.datas) != self._own_feeds or self.p.cheat_on_open:
             super()._runonce(runstrats)
             return
@@ -79,11 +77,6 @@ class PanelCerebro(bt.Cerebro):
                 line.idx, line.lencount = row, row + 1
         self._clock.row = None
 
-    def _runnext(self, runstrats: list[Any]) -> None:
-        if isinstance(self._broker, PanelBroker):
-            self._broker.bind(self._bars)
-        super()._runnext(runstrats)
-
 
 def ares7_cerebro(
     panel: Panel,
@@ -105,8 +98,10 @@ def ares7_cerebro(
         Handed to ``bt.Cerebro``.
     """
     account = account or AccountConfig()
-    cerebro = PanelCerebro(engine_bars(panel, stop=stop), **kwargs)
+    bars = engine_bars(panel, stop=stop)
+    cerebro = PanelCerebro(bars, **kwargs)
     cerebro.broker = PanelBroker(
+        bars=bars,
         costs=costs,
         cash=account.cash,
         cash_rate=account.cash_rate,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ares7.arrays import AnyArray, Bool1D, Dates, Int1D
 from ares7.errors import DataError
-from ares7.sessions import today
+from ares7.sessions import today as utc_today
 from feeds.findings import Finding
 from feeds.tables import place, read_table
 
@@ -64,8 +64,7 @@ def effective_sessions(
     after = np.searchsorted(sessions, days, side="right")
     rows = np.where(np.isin(flags, _SAME_DAY), on_or_after, after).astype(np.int64)
     # Which session followed an event before the first one is not known from these sessions.
-    rows[(rows >= len(sessions)) | (days < sessions[:1])] = -1
-    return rows
+    return np.where((after > 0) & (rows < len(sessions)), rows, -1)
 
 
 def read_earnings(path: Path) -> pd.DataFrame:
@@ -87,7 +86,7 @@ def read_earnings(path: Path) -> pd.DataFrame:
     DataError
         The first error that `check` lists.
     """
-    events, findings = _load(path)
+    events, findings = _load(path, utc_today())
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" ({len(errors) - 1} more: run 'python run.py data check DIR')" if len(errors) > 1 else ""
@@ -95,7 +94,7 @@ def read_earnings(path: Path) -> pd.DataFrame:
     return _in_order(events)
 
 
-def check(path: Path, sessions: Dates | None = None) -> list[Finding]:
+def check(path: Path, sessions: Dates | None = None, *, today: np.datetime64 | None = None) -> list[Finding]:
     """List what is wrong with an earnings table.
 
     Parameters
@@ -104,9 +103,11 @@ def check(path: Path, sessions: Dates | None = None) -> list[Finding]:
         As `read_earnings`.
     sessions : (T,) datetime64[D] or None
         Exchange sessions; announcements between the first and the last that fall on none are counted.
+    today : datetime64[D] or None
+        Results announced after it are errors; None means today in UTC.
     """
     try:
-        events, findings = _load(path)
+        events, findings = _load(path, utc_today() if today is None else today)
     except DataError as error:
         return [Finding("error", "earnings", "unreadable", str(error), kind=type(error))]
     if sessions is not None and len(sessions):
@@ -167,7 +168,7 @@ def read_yfinance_earnings(path: Path, symbol: str) -> pd.DataFrame:
             "source": pd.Series(["yfinance"] * len(raw), dtype=object),
         }
     )
-    errors = [finding for finding in _check_events(path, events) if finding.severity == "error"]
+    errors = [finding for finding in _check_events(path, events, utc_today()) if finding.severity == "error"]
     if errors:
         raise DataError(errors[0].message)
     return _in_order(events)
@@ -181,7 +182,7 @@ def _flag_of(minute: int) -> str:
     return "intraday" if minute < _CLOSE_MINUTE else "post"
 
 
-def _load(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
+def _load(path: Path, today: np.datetime64) -> tuple[pd.DataFrame, list[Finding]]:
     events = read_table(
         path,
         _REQUIRED,
@@ -189,7 +190,7 @@ def _load(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
         text=("announce_time_et", "source"),
         numbers=("eps_actual", "eps_estimate"),
     )
-    return events, _check_events(path, events)
+    return events, _check_events(path, events, today)
 
 
 def _in_order(events: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +201,7 @@ def _days(events: pd.DataFrame) -> Dates:
     return events["announce_date"].to_numpy().astype("datetime64[D]")
 
 
-def _check_events(path: Path, events: pd.DataFrame) -> list[Finding]:
+def _check_events(path: Path, events: pd.DataFrame, today: np.datetime64) -> list[Finding]:
     days = _days(events)
     eps = events["eps_actual"].to_numpy(dtype=np.float64)
     no_key = ((events["symbol"] == "") | events["announce_date"].isna()).to_numpy(dtype=bool)
@@ -211,18 +212,22 @@ def _check_events(path: Path, events: pd.DataFrame) -> list[Finding]:
         _finding(
             path, events, no_key, "error", "missing-key", "without symbol or announce_date; complete it"
         ),
-        _finding(path, events, unknown, "error", "unknown-session", f"whose session is none of {flags}"),
+        _finding(
+            path, events, unknown, "error", "unknown-session", f"whose session is none of {flags}; correct it"
+        ),
         _finding(
             path, events, repeated, "error", "duplicate-row", "given twice for one symbol and day; keep one"
         ),
-        _finding(path, events, np.isinf(eps), "error", "infinite-eps", "whose eps_actual is infinite"),
+        _finding(
+            path, events, np.isinf(eps), "error", "infinite-eps", "whose eps_actual is infinite; correct it"
+        ),
         _finding(
             path,
             events,
-            (days > today()) & np.isfinite(eps),
+            (days > today) & np.isfinite(eps),
             "error",
-            "announced-in-future",
-            f"with an eps_actual that is announced after today ({today()}); correct the date",
+            "future-date",
+            f"with an eps_actual that is announced after today ({today}); correct the date",
         ),
         _finding(
             path,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ares7.errors import MissingData
-from feeds.tables import read_table
+from ares7.errors import DataError, MissingData
+from feeds.tables import place, read_table
 
 SLOTS = {
     "profitability": ("roe",),
@@ -88,6 +88,10 @@ def read_sharadar_sf1(path: Path) -> pd.DataFrame:
         dates=("reportperiod", "datekey", "date", "lastupdated"),
         numbers=("roe", "ebitdamargin", "de", *dict.fromkeys(sum(_SF1_PARTS.values(), ()))),
     )
+    nameless = rows["dimension"].eq("").to_numpy(dtype=bool)
+    if nameless.any():
+        row = place(int(np.flatnonzero(nameless)[0]))
+        raise DataError(f"{path} {row} has no dimension; write one of {', '.join(DIMENSIONS)}")
     filed = [name for name in ("datekey", "date") if name in rows]
     if len(filed) != 1:
         raise MissingData(

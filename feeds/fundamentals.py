@@ -16,7 +16,7 @@ import pandas as pd
 from ares7.arrays import Bool1D, Dates, Float2D
 from ares7.config import DataConfig
 from ares7.errors import ConfigError, DataError, MissingData, RestatedData, StaleData
-from ares7.sessions import today
+from ares7.sessions import today as utc_today
 from feeds.asof import latest_visible
 from feeds.filings import (
     DIMENSIONS,
@@ -38,6 +38,7 @@ FILES = ("fundamentals", "fundamentals_annual")
 class _Reading:
     """What the files gave so far: accepted rows, findings, and counts per file."""
 
+    today: np.datetime64
     frames: list[pd.DataFrame] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,6 +64,7 @@ def point_in_time_fields(
     symbols: tuple[str, ...],
     *,
     allow_restated: bool = False,
+    today: np.datetime64 | None = None,
 ) -> tuple[dict[str, Float2D], list[Finding], dict[str, Any]]:
     """Read every fundamentals file and place each figure on the sessions on which it was known.
 
@@ -79,6 +81,8 @@ def point_in_time_fields(
         Column names; rows of other symbols are counted and left out.
     allow_restated : bool
         Accept Sharadar ``MR*`` rows and flag them (rulings 26).
+    today : datetime64[D] or None
+        Filings after it are errors; None means today in UTC.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def point_in_time_fields(
         Settings that contradict each other.
     """
     _check_settings(config)
-    reading = _Reading()
+    reading = _Reading(utc_today() if today is None else today)
     _read_files(reading, folder, config, allow_restated)
     provenance: dict[str, Any] = {"files": reading.files, "restated": reading.restated}
     if not reading.frames:
@@ -114,7 +118,8 @@ def point_in_time_fields(
     fields = latest_visible(
         without_meaningless_ratios(rows), dates, symbols, config.pit_delay_days, config.max_age_days
     )
-    _check_slots(reading, fields, dates)
+    if symbols:
+        _check_slots(reading, fields, dates)
     provenance |= {
         "newest_filing": str(newest),
         "rows_of_other_symbols": int((~listed).sum()),
@@ -238,10 +243,10 @@ def _impossible_dates(reading: _Reading, path: Path, rows: pd.DataFrame, keep: B
     filed = rows["filing_date"].to_numpy().astype("datetime64[D]")
     period = rows["report_period"].to_numpy().astype("datetime64[D]")
     early = (filed < period) & keep
-    future = (filed > today()) & keep
+    future = (filed > reading.today) & keep
     for bad, code, what in (
         (early, "filed-before-period-end", "are filed before their period ended"),
-        (future, "filed-in-future", f"are filed after today ({today()})"),
+        (future, "filed-in-future", f"are filed after today ({reading.today})"),
     ):
         if bad.any():
             first = int(np.flatnonzero(bad)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,16 +96,18 @@ def read_rows(path: Path) -> PriceRows:
     return rows_from_frame(read_table(path, COLUMNS, ["date"], ["symbol"], NUMBERS), str(path))
 
 
-def place_on_grid(good: PriceRows, sessions: Dates, symbols: tuple[str, ...]) -> dict[str, Float2D]:
+def place_on_grid(
+    tables: Sequence[PriceRows], sessions: Dates, symbols: tuple[str, ...]
+) -> dict[str, Float2D]:
     """Put rows on the grid and make total-return prices (rulings 1).
 
     Parameters
     ----------
-    good : PriceRows
-        Checked rows; dates that are not in ``sessions`` are left out.
+    tables : sequence of PriceRows
+        Checked rows, a symbol in one table only; dates that are not in ``sessions`` are left out.
     sessions : (T,) datetime64[D]
     symbols : tuple of N str
-        Columns; they hold every symbol of ``good``.
+        Columns; they hold every symbol of the tables.
 
     Returns
     -------
@@ -113,15 +115,16 @@ def place_on_grid(good: PriceRows, sessions: Dates, symbols: tuple[str, ...]) ->
         ``open high low`` times ``adj_close / close``; ``close``, which is ``adj_close``; ``price``, which is
         the split-adjusted close; ``volume``. NaN without a bar.
     """
-    good = good.take(np.isin(good.days, sessions))
-    row = np.searchsorted(sessions, good.days)
     position = {symbol: i for i, symbol in enumerate(symbols)}
-    column = np.array([position[symbol] for symbol in good.symbols], dtype=np.int64)[good.codes]
-    values = good.values
-    flat = {name: values[name] * values["adj_close"] / values["close"] for name in ("open", "high", "low")}
-    flat |= {"close": values["adj_close"], "price": values["close"], "volume": values["volume"]}
-    grid = {}
-    for name, column_values in flat.items():
-        grid[name] = np.full((len(sessions), len(symbols)), np.nan)
-        grid[name][row, column] = column_values
+    names = ("open", "high", "low", "close", "price", "volume")
+    grid = {name: np.full((len(sessions), len(symbols)), np.nan) for name in names}
+    for table in tables:
+        good = table.take(np.isin(table.days, sessions))
+        row = np.searchsorted(sessions, good.days)
+        column = np.array([position[symbol] for symbol in good.symbols], dtype=np.int64)[good.codes]
+        values = good.values
+        for name in ("open", "high", "low"):
+            grid[name][row, column] = values[name] * values["adj_close"] / values["close"]
+        for name, source in (("close", "adj_close"), ("price", "close"), ("volume", "volume")):
+            grid[name][row, column] = values[source]
     return grid

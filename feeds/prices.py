@@ -74,7 +74,7 @@ def check_rows(
             bad |= rule.bad
         findings += _found(rows, rule, name, used)
     good = rows.take(~bad).ordered()
-    if len(good.days):
+    if len(good.days) and not closes_only:
         findings += _found(good, _suspicious(good), name, used)
     return good, findings
 
@@ -241,7 +241,7 @@ def gaps(close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str)
             "gap",
             f"{source}: {len(rows)} sessions without a bar inside the history of {len(names)} names, first "
             f"{symbols[columns[0]]!r} on {sessions[rows[0]]} (of {', '.join(names[:5])}); a gap is marked at "
-            " the last close; add the rows if the name traded",
+            "the last close; add the rows if the name traded",
             count=len(rows),
         )
     ]

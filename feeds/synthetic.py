@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,10 +24,14 @@ import numpy as np
 import pandas as pd
 
 from ares7.arrays import Bool1D, Dates, Float1D, Float2D, Label1D
-from ares7.config import SyntheticConfig
+from ares7.config import DataConfig, SyntheticConfig
 from ares7.errors import ConfigError
+from ares7.panel import Panel
 from ares7.sessions import period_ends, sessions
 from feeds import synthetic_accounts, synthetic_prices, synthetic_tables
+from feeds.asof import latest_visible
+from feeds.filings import without_meaningless_ratios
+from feeds.membership import member_mask
 from feeds.synthetic_prices import FUNDS, Bars, Factors, Growth, Paths
 from feeds.synthetic_universe import Universe, draw_universe, stream
 
@@ -100,7 +104,7 @@ def generate(config: SyntheticConfig, calendar: str = "XNYS") -> SyntheticMarket
     universe = draw_universe(config.seed, config.symbols, count)
     accounts = synthetic_accounts.draw_accounts(config.seed, universe, dates, known)
     month_end, _ = period_ends(dates, calendar)
-    quality = synthetic_accounts.visible_quality(accounts, universe.listed, dates, month_end)
+    quality = synthetic_accounts.visible_quality(accounts, universe, dates, month_end)
     low_vol = synthetic_prices.low_vol_score(universe)
     factors = synthetic_prices.draw_factors(config.seed, count)
     jumps = synthetic_prices.draw_jumps(config.seed, accounts.events, universe.listed.shape)
@@ -166,7 +170,7 @@ def _stock_bars(
         len(dates), universe.dividend_yield, np.full(names, 63), rng.integers(0, 63, names)
     )
     growth = synthetic_prices.accumulate(paths.returns, payout, universe.bar)
-    price = rng.uniform(20.0, 120.0, names)
+    price = rng.uniform(30.0, 150.0, names)
     splits = synthetic_prices.draw_splits(rng, growth, price, dates)
     ratio = np.ones(names)
     np.multiply.at(ratio, splits["name"].to_numpy(dtype=np.int64), splits["ratio"].to_numpy(dtype=np.float64))
@@ -193,6 +197,51 @@ def _fund_bars(seed: int, factors: Factors) -> tuple[Growth, Bars, Float2D]:
     return growth, bars, np.tile(expected, (count, 1))
 
 
+def to_panel(market: SyntheticMarket, config: DataConfig) -> Panel:
+    """Return the panel that loading the written files gives, without the files; for statistical tests.
+
+    ``universe``, ``etfs``, ``pit_delay_days`` and ``max_age_days`` of ``config`` are obeyed. ``provenance`` holds
+    what ``provenance.json`` says, without file hashes.
+    """
+    listed = config.universe if isinstance(config.universe, tuple) else market.symbols
+    names = np.array(market.symbols)
+    keep = (market.is_stock & np.isin(names, listed)) | np.isin(names, config.etfs)
+    days = np.flatnonzero(np.isfinite(market.close[:, keep & market.is_stock]).any(axis=1))
+    rows = slice(days[0], days[-1] + 1)
+    dates, symbols = market.dates[rows], tuple(names[keep].tolist())
+
+    def part(values: Float2D) -> Float2D:
+        return np.ascontiguousarray(values[rows][:, keep])
+
+    total, traded = part(market.adj_close), part(market.close)
+    fields = {name: part(getattr(market, name)) * total / traded for name in ("open", "high", "low")}
+    fields |= {"close": total, "price": traded, "volume": part(market.volume)}
+    fields |= latest_visible(
+        without_meaningless_ratios(synthetic_tables.filings(market.tables, symbols)),
+        dates,
+        symbols,
+        config.pit_delay_days,
+        config.max_age_days,
+    )
+    is_stock = np.isin(names[keep], config.etfs, invert=True)
+    member = np.ones(total.shape, dtype=bool)
+    if config.universe in ("auto", "members"):
+        intervals = synthetic_tables.membership(market.tables)
+        member = member_mask(intervals, dates, symbols) | ~is_stock
+    month_end, week_end = period_ends(dates, config.calendar)
+    return Panel(
+        dates=dates,
+        symbols=symbols,
+        fields=fields,
+        series={"index": market.index[rows], "vix": market.vix[rows]},
+        is_stock=is_stock,
+        member=member,
+        month_end=month_end,
+        week_end=week_end,
+        provenance={"synthetic": True, "source": provenance(market)},
+    )
+
+
 def settings_digest(config: SyntheticConfig, calendar: str = "XNYS") -> str:
     """Eight hex digits that identify a market's content."""
     settings = config.model_dump(mode="json") | {"generator": GENERATOR, "calendar": calendar}
@@ -216,33 +265,68 @@ def write(market: SyntheticMarket, folder: Path, fmt: Literal["parquet", "csv"] 
     Raises
     ------
     ConfigError
-        The folder holds something that is not a synthetic market; nothing is written.
+        The folder holds something that is not a synthetic market, or cannot be written; nothing is changed.
     """
     _refuse_foreign(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        fresh, old = temporary / "fresh", temporary / "old"
-        fresh.mkdir()
-        for name, columns in synthetic_tables.canonical(market).items():
-            synthetic_tables.write_table(columns, fresh / f"{name}.{fmt}")
-        (fresh / PROVENANCE).write_text(json.dumps(provenance(market), indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(fresh, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with _staging(folder) as temporary:
+            fresh = _write_files(market, temporary / "fresh", fmt)
+            if folder.exists():
+                folder.replace(temporary / "old")
+            fresh.replace(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
 
 
 def ensure(config: SyntheticConfig, folder: Path, calendar: str = "XNYS") -> Path:
     """Return ``folder/synthetic-<digest>``; generated the first time, reused afterwards.
 
-    Safe when several processes ask for the same market at once: the first to finish wins.
+    Safe when several processes ask for one market at once: each generates it, the first to finish wins.
+
+    Raises
+    ------
+    ConfigError
+        Too short a period, or the folder cannot be written.
     """
     target = folder / f"synthetic-{settings_digest(config, calendar)}"
-    if not (target / PROVENANCE).is_file():
-        write(generate(config, calendar), target)
+    if (target / PROVENANCE).is_file():
+        return target
+    market = generate(config, calendar)
+    _refuse_foreign(target)
+    try:
+        with _staging(target) as temporary:
+            _write_files(market, temporary / "fresh", "parquet").replace(target)
+    except OSError as error:
+        # A folder that is not empty is never replaced: another process was first.
+        if not (target / PROVENANCE).is_file():
+            raise _unwritable(target, error) from None
     return target
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, on the same file system, removed afterwards."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_files(market: SyntheticMarket, folder: Path, fmt: str) -> Path:
+    folder.mkdir()
+    for name, columns in synthetic_tables.canonical(market).items():
+        synthetic_tables.write_table(columns, folder / f"{name}.{fmt}")
+    text = json.dumps(provenance(market), indent=2) + "\n"
+    (folder / PROVENANCE).write_text(text, encoding="utf-8")
+    return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"synthetic market: {folder} cannot be written ({error.strerror}); name another folder"
+    )
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ares7.arrays import AnyArray, Bool1D, Dates, Float1D, Float2D, Int1D
+from ares7.arrays import AnyArray, Bool1D, Dates, Float1D, Float2D
 from ares7.signals.cross_section import leg, merge, standard_score
+from feeds.asof import latest_visible
 from feeds.synthetic_universe import Universe, stream
 
 HISTORY_YEARS = 3
@@ -23,6 +24,9 @@ SURPRISE_SCALE = 0.25
 SEASONAL_MEMORY = 0.85
 PIT_DELAY_DAYS = 90
 MAX_AGE_DAYS = 500
+ANNUAL_ONLY = ("ebitda_margin",)
+ONE_FILE = (*ANNUAL_ONLY, "operating_margin", "liabilities_to_equity")
+"""Ratios that only the annual, or only the quarterly file carries."""
 SESSION_FLAGS = ("pre", "post", "intraday", "unknown")
 TIMES = {"pre": "07:00", "post": "16:05", "intraday": "12:00", "unknown": ""}
 
@@ -246,53 +250,32 @@ def _announcements(
     )
 
 
-def visible_quality(accounts: Accounts, listed: AnyArray, dates: Dates, month_end: Bool1D) -> Float2D:
+def visible_quality(accounts: Accounts, universe: Universe, dates: Dates, month_end: Bool1D) -> Float2D:
     """Quality score from the figures that are public with the default delay of 90 days.
 
     Parameters
     ----------
-    listed : (T, N) bool
     dates : (T,) datetime64[D]
     month_end : (T,) bool
 
     Returns
     -------
     (T, N)
-        Standardised score known at close t, renewed on the first row and at month ends; slots and
+        Standardised score known at close t, renewed on the first row and at month ends; visibility, slots and
         standardisation as rulings 16 to 18; 0 where nothing is visible.
     """
     filings = accounts.filings
     used = filings[~filings["late_filing"] & ~filings["filing_date_estimated"]]
-    # Fancy assignment keeps the last of equal indices: the latest period, quarterly before annual, newest filing.
-    used = used.assign(quarterly=~used["annual"]).sort_values(
-        ["report_period", "quarterly", "filing_date"], kind="stable"
-    )
-    filed = used["filing_date"].to_numpy().astype("datetime64[D]")
-    shown = np.searchsorted(dates, filed + np.timedelta64(PIT_DELAY_DAYS, "D"), side="right")
-    gone = np.searchsorted(dates, filed + np.timedelta64(MAX_AGE_DAYS, "D"), side="right")
-    name = used["name"].to_numpy()
-    annual = used["annual"].to_numpy()
-    columns = {
-        "roe": used["roe"].to_numpy(),
-        "ebitda_margin": np.where(annual, used["ebitda_margin"], np.nan),
-        "operating_margin": np.where(annual, np.nan, used["operating_margin"]),
-        "debt_to_equity": used["debt_to_equity"].to_numpy(),
-        "liabilities_to_equity": np.where(annual, np.nan, used["liabilities_to_equity"]),
-    }
+    symbol = np.array(universe.names, dtype=object)[used["name"]]
+    hidden = {name: used[name].where(used["annual"] == (name in ANNUAL_ONLY)) for name in ONE_FILE}
+    rows = used.assign(symbol=symbol, lastupdated=np.datetime64("NaT", "s"), **hidden)
+    visible = latest_visible(rows, dates, universe.names, PIT_DELAY_DAYS, MAX_AGE_DAYS)
     renewals = np.flatnonzero(month_end | (np.arange(len(dates)) == 0))
-    score = np.zeros((len(renewals), listed.shape[1]))
+    score = np.zeros((len(renewals), len(universe.names)))
     for k, row in enumerate(renewals):
-        rows = np.flatnonzero((shown <= row) & (row < gone))
-        latest = {key: _latest(values[rows], name[rows], listed.shape[1]) for key, values in columns.items()}
-        score[k] = _quality_score(latest, listed[row])
+        latest = {name: values[row] for name, values in visible.items()}
+        score[k] = _quality_score(latest, universe.listed[row])
     return score[np.searchsorted(renewals, np.arange(len(dates)), side="right") - 1]
-
-
-def _latest(values: Float1D, name: Int1D, names: int) -> Float1D:
-    out = np.full(names, np.nan)
-    has = np.isfinite(values)
-    out[name[has]] = values[has]
-    return out
 
 
 def _quality_score(latest: dict[str, Float1D], among: Bool1D) -> Float1D:

@@ -20,23 +20,25 @@ PREMIUM = 0.075
 """Arithmetic premium of a name with beta 1, a year."""
 INDEX_YIELD = 0.018
 STATES = ("bull", "bear", "high_vol")
-STATE_VIX = (13.5, 20.5, 32.0)
+STATE_VIX = (13.5, 22.0, 33.0)
 TRANSITION = ((0.9958, 0.0030, 0.0012), (0.0080, 0.9890, 0.0030), (0.0080, 0.0100, 0.9820))
 VIX_REVERSION = 0.05
 VIX_MARKET, VIX_OWN = 0.055, 0.045
 """Change of log VIX for one standard deviation of the market, and of its own noise."""
-VIX_OVER_VOL = 1.15
-TYPICAL_VOL = 0.15 / YEAR**0.5
+VIX_OVER_VOL = 1.28
+TYPICAL_VOL = 0.14 / YEAR**0.5
 SECTOR_VOL = 0.07
 JUMP = 0.02
 """Move at an announcement for one standard deviation of surprise; as much again is noise."""
 OVERNIGHT_SHARE, OVERNIGHT_NOISE = 0.3, 0.3
 
-QUALITY_ALPHA, MOMENTUM_ALPHA, LOW_VOL_ALPHA = 0.030, 0.035, 0.025
+QUALITY_ALPHA, MOMENTUM_ALPHA, LOW_VOL_ALPHA = 0.029, 0.036, 0.025
 """Planted expected return, a year, for one standard deviation of the score."""
 DRIFT, DRIFT_SESSIONS = 0.01, 60
 """Planted drift after a surprise, in total, by its sign."""
 MOMENTUM_ROWS = 252
+LOW_PRICE = 2.5
+"""USD; below it a name makes one new share of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Factors:
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Float2D:
-    return np.clip(rng.standard_normal(shape), -4.0, 4.0)
+    draws: Float2D = np.clip(rng.standard_normal(shape), -4.0, 4.0)
+    return draws
 
 
 def draw_factors(seed: int, sessions: int) -> Factors:
@@ -122,13 +125,13 @@ def draw_shocks(seed: int, universe: Universe, factors: Factors, jumps: Float2D)
     shape = universe.listed.shape
     stress = np.sqrt(factors.sigma / TYPICAL_VOL)[:, None]
     sectors = _normal(rng, shape[0], len(SECTORS)) * (SECTOR_VOL / YEAR**0.5)
-    own = rng.standard_t(5, shape) * np.sqrt(3.0 / 5.0)
-    np.clip(own, -6.0, 6.0, out=own)
+    own: Float2D = np.clip(rng.standard_t(5, shape) * (3.0 / 5.0) ** 0.5, -6.0, 6.0)
     own *= universe.idio_vol / YEAR**0.5
     own += sectors[:, universe.sector]
     own *= stress
     own += (factors.sigma * factors.shock)[:, None] * universe.beta
-    return own + jumps
+    own += jumps
+    return own
 
 
 def draw_jumps(seed: int, events: pd.DataFrame, shape: tuple[int, int]) -> Float2D:
@@ -151,7 +154,8 @@ def drift_after_surprises(events: pd.DataFrame, shape: tuple[int, int]) -> Float
     row, name = events["effective"].to_numpy()[known], events["name"].to_numpy()[known]
     np.add.at(steps, (row + 1, name), sign[known])
     np.add.at(steps, (row + 1 + DRIFT_SESSIONS, name), -sign[known])
-    return np.cumsum(steps, axis=0)[: shape[0]] * (DRIFT / DRIFT_SESSIONS)
+    open_events = np.cumsum(steps, axis=0)[: shape[0]]
+    return open_events.astype(np.float64) * (DRIFT / DRIFT_SESSIONS)
 
 
 def plant(quality: Float2D, low_vol: Float1D, events: pd.DataFrame) -> Float2D:
@@ -285,9 +289,15 @@ def accumulate(returns: Float2D, payout: Float2D, bar: Bool2D) -> Growth:
     moved = alive.copy()
     moved[0] = False
     moved[1:] &= alive[:-1]
-    wealth = np.cumprod(np.where(moved, 1.0 + returns, 1.0), axis=0)
-    paid = np.cumprod(np.where(moved, 1.0 - payout, 1.0), axis=0)
-    return Growth(bar, alive, moved, wealth, paid)
+    return Growth(bar, alive, moved, wealth=_compound(returns, moved), paid=_compound(-payout, moved))
+
+
+def _compound(rate: Float2D, where: Bool2D) -> Float2D:
+    """Product of ``1 + rate`` over the rows so far, (T, N); a row that is masked out leaves it unchanged."""
+    out: Float2D = np.ones(rate.shape)
+    np.add(out, rate, out=out, where=where)
+    np.multiply.accumulate(out, axis=0, out=out)
+    return out
 
 
 def draw_bars(
@@ -341,7 +351,7 @@ def payouts(sessions: int, yields: Float1D, every: Int1D, offset: Int1D) -> Floa
 
 
 def draw_splits(rng: np.random.Generator, growth: Growth, price: Float1D, dates: Dates) -> pd.DataFrame:
-    """Splits of names whose traded price leaves 4 to about 130 ... 400 USD.
+    """Splits of names whose traded price leaves 2.5 to about 130 ... 400 USD.
 
     Parameters
     ----------
@@ -359,9 +369,9 @@ def draw_splits(rng: np.random.Generator, growth: Growth, price: Float1D, dates:
     for name in range(len(price)):
         life = np.flatnonzero(growth.alive[:, name])
         traded, start = raw[life, name].copy(), 0
-        while len(out := np.flatnonzero((traded[start:-1] > limit[name]) | (traded[start:-1] < 4.0))):
+        while len(out := np.flatnonzero((traded[start:-1] > limit[name]) | (traded[start:-1] < LOW_PRICE))):
             last = start + int(out[0])
-            ratio = 0.1 if traded[last] < 4.0 else float(max(2, round(traded[last] / 90.0)))
+            ratio = 0.1 if traded[last] < LOW_PRICE else float(max(2, round(traded[last] / 90.0)))
             start = last + 1
             traded[start:] /= ratio
             found.append((name, dates[life[start]], ratio))

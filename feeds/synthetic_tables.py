@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ares7.arrays import AnyArray, Dates, Float1D
+from feeds.filings import FIELDS
+from feeds.membership import OPEN_END, Membership
 from feeds.synthetic_accounts import TIMES, Accounts
-from feeds.synthetic_prices import FUNDS
 from feeds.synthetic_universe import SECTORS, Universe
 
 if TYPE_CHECKING:
@@ -159,6 +160,29 @@ def _membership(universe: Universe, symbol: AnyArray, dates: Dates) -> pd.DataFr
     )
 
 
+def filings(frames: Mapping[str, pd.DataFrame], symbols: tuple[str, ...]) -> pd.DataFrame:
+    """Filings of some symbols from both tables, as `feeds.filings` reads them; unreliable dates dropped."""
+    parts = []
+    for name, flag in (("fundamentals", "late_filing"), ("fundamentals_annual", "filing_date_estimated")):
+        table = frames[name]
+        table = table[~table[flag] & table["symbol"].isin(symbols)]
+        columns = ["symbol", "report_period", "filing_date", "equity", "revenue", *FIELDS]
+        parts.append(table.reindex(columns=columns).assign(annual=name == "fundamentals_annual"))
+    return pd.concat(parts, ignore_index=True).assign(lastupdated=np.datetime64("NaT", "s"))
+
+
+def membership(frames: Mapping[str, pd.DataFrame]) -> Membership:
+    """Index membership as `feeds.membership` reads it."""
+    table = frames["membership"]
+    last = table["end_date"].to_numpy().astype("datetime64[D]")
+    return Membership(
+        source="synthetic",
+        symbols=table["symbol"].to_numpy(dtype=object),
+        first=table["start_date"].to_numpy().astype("datetime64[D]"),
+        last=np.where(np.isnat(last), OPEN_END, last),
+    )
+
+
 def canonical(market: SyntheticMarket) -> dict[str, Mapping[str, Any]]:
     """Every table of the canonical layout by file stem, as columns."""
     stocks = _long(market, np.flatnonzero(market.is_stock))
@@ -167,7 +191,9 @@ def canonical(market: SyntheticMarket) -> dict[str, Mapping[str, Any]]:
         _series_bars(market.dates, symbol, x) for symbol, x in (("SPX", market.index), ("VIX", market.vix))
     ]
     both = {key: np.concatenate([funds[key], *(block[key] for block in blocks)]) for key in funds}
-    frames = {name: {c: table[c].to_numpy() for c in table} for name, table in market.tables.items()}
+    frames: dict[str, Mapping[str, Any]] = {
+        name: {str(c): table[c].to_numpy() for c in table} for name, table in market.tables.items()
+    }
     return {"prices": stocks, "market": both, **frames}
 
 
@@ -217,7 +243,11 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
     if csv:
         from pyarrow import csv as arrow_csv
 
-        arrow_csv.write_csv(table, path, arrow_csv.WriteOptions(quoting_style="none"))
+        with path.open("wb") as file:
+            # The library quotes its own header, and readers are faster without any quote.
+            file.write((",".join(arrays) + "\n").encode())
+            options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+            arrow_csv.write_csv(table, file, options)
     else:
         from pyarrow import parquet
 

@@ -22,6 +22,9 @@ from ares7.errors import ConfigError, DataError, MissingData
 SUFFIXES = (".parquet", ".csv")
 MISSING = ("", "NaN", "nan", "NaT")
 FLAGS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+# pandas 3.1 parses every digit exactly by itself and deprecates the argument that asked older ones to.
+_NEW = tuple(int(part) for part in pd.__version__.split(".")[:2]) >= (3, 1)
+_EXACT: dict[str, Any] = {} if _NEW else {"float_precision": "round_trip"}
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 
@@ -193,7 +196,7 @@ def _parse_csv(content: str, words: list[str], numbers: list[str]) -> dict[str, 
         dtype={**dict.fromkeys(words, "str"), **dict.fromkeys(numbers, "float64")},
         na_values={name: list(MISSING) for name in numbers},
         keep_default_na=False,
-        float_precision="round_trip",
+        **_EXACT,
         skip_blank_lines=False,
     )
     raw: dict[str, AnyArray] = {name: frame[name].to_numpy() for name in numbers}

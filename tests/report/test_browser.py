@@ -1,0 +1,128 @@
+"""The report in a real browser: it draws, asks for nothing, and fits, on a desk and a phone, light and dark."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+
+from ares7.runs import write_run
+from tests.report.devtools import Chromium, find_chromium
+from tests.report.example_run import example_run
+
+CHROMIUM = find_chromium()
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, or name one with ARES7_CHROMIUM"),
+]
+CHARTS = {"growth", "rolling-sharpe", "sleeves", "turnover"}
+SCREENS = [(1280, False), (1280, True), (360, False), (360, True)]
+DRAWN = """
+Object.fromEntries([...document.querySelectorAll(".chart")].map((div) => [div.id, {
+  traces: div.data ? div.data.length : 0,
+  lines: div.querySelectorAll(".main-svg .scatterlayer .trace").length,
+  marks: div.querySelectorAll(".main-svg path.js-line, .main-svg path.js-fill, .main-svg .bars path").length,
+  images: div.querySelectorAll(".main-svg .heatmaplayer image").length,
+  bars: div.querySelectorAll(".main-svg .bars .point").length,
+  width: div.querySelector(".main-svg") ? div.querySelector(".main-svg").getBoundingClientRect().width : 0,
+}]))
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("runs")
+    stamp = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+    return (write_run(folder, example_run(), stamp=stamp, report=True) / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Chromium(CHROMIUM, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+def complaints(browser: Chromium) -> list[str]:
+    """Console messages, uncaught errors and browser findings."""
+    found = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+    return [str(event) for event in browser.events if event.get("method") in found]
+
+
+def requests(browser: Chromium) -> list[str]:
+    return [
+        event["params"]["request"]["url"]
+        for event in browser.events
+        if event.get("method") == "Network.requestWillBeSent"
+    ]
+
+
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
+def test_every_chart_is_drawn_in_silence_and_without_network(browser, report, width, dark):
+    browser.open(report, width=width, dark=dark)
+    drawn = browser.evaluate(DRAWN)
+    save(browser, f"report-{width}-{'dark' if dark else 'light'}.png")
+
+    assert complaints(browser) == []
+    assert [url for url in requests(browser) if not url.startswith("data:")] == [report]
+    assert set(drawn) == CHARTS
+    assert all(
+        chart["lines"] + chart["bars"] + chart["images"] >= chart["traces"] > 0 for chart in drawn.values()
+    )
+    assert all(chart["marks"] > 0 and chart["width"] > 200 for chart in drawn.values())
+    assert drawn["growth"]["images"] == 1
+    assert drawn["turnover"]["bars"] > 100
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_only_tables_scroll_sideways(browser, report, width):
+    browser.open(report, width=width)
+    overflow = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    outside = browser.evaluate(
+        "[...document.querySelectorAll('main *')].filter((e) => !e.closest('.scroll') && !e.closest('svg')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.className)"
+    )
+    assert overflow == 0
+    assert outside == []
+
+
+def test_charts_take_the_colours_of_the_theme_when_it_changes(browser, report):
+    browser.open(report, width=1280)
+    colour = "document.getElementById('growth').data[1].line.color"
+    light = browser.evaluate(colour)
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    # The browser tells the page of the change when it next renders.
+    browser.evaluate("new Promise((done) => setTimeout(done, 300))")
+    dark = browser.evaluate(colour)
+    assert light.startswith("#")
+    assert dark.startswith("#")
+    assert light != dark
+
+
+def test_a_run_of_one_session_without_trades_still_draws(browser, tmp_path):
+    stamp = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    run = write_run(tmp_path, example_run(sessions=1), stamp=stamp, report=True)
+    browser.open((run / "report.html").as_uri(), width=1280)
+    assert set(browser.evaluate(DRAWN)) == CHARTS - {"rolling-sharpe"}
+    assert complaints(browser) == []
+
+
+def test_hostile_names_are_shown_and_not_run(browser, tmp_path):
+    name = "</script><img src=x onerror=alert(1)>"
+    stamp = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    run = write_run(tmp_path, example_run(sessions=300, strategy=name), stamp=stamp, report=True)
+    browser.open((run / "report.html").as_uri(), width=1280)
+    assert browser.evaluate("document.querySelector('h1').textContent") == name
+    assert browser.evaluate("document.querySelectorAll('img').length") == 0
+    assert set(browser.evaluate(DRAWN)) == CHARTS
+    assert complaints(browser) == []
+
+
+def save(browser: Chromium, name: str) -> None:
+    """Keep a picture for a human eye when ARES7_SCREENSHOTS names a folder."""
+    folder = os.environ.get("ARES7_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        browser.screenshot(Path(folder) / name)
