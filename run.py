@@ -120,13 +120,17 @@ def _load(config: Config, own: BookParams, base: BookParams, load_panel: Any) ->
 
 
 def require_universe(panel: Panel) -> None:
-    """Refuse a universe that has no stock with a bar on the first decision session."""
+    """Refuse a universe that has no stock with a bar on the start session or on a month end after it."""
+    import numpy as np
+
     row = panel.start_row
-    names = panel.member[row] & panel.bar[row] & panel.is_stock
-    if not names.any():
+    rows = np.append(row, row + np.flatnonzero(panel.month_end[row:]))
+    names = (panel.member & panel.bar & panel.is_stock)[rows].any(axis=1)
+    if not names.all():
         raise DataError(
-            f"universe is empty on {panel.dates[row]}: none of {int(panel.is_stock.sum())} stocks is a member "
-            "with a price; check data.universe, the membership file and period.start"
+            f"universe is empty on {panel.dates[rows[~names][0]]} ({int((~names).sum())} of {len(rows)} month ends): "
+            f"none of {int(panel.is_stock.sum())} stocks is a member with a price; check data.universe, "
+            "the membership file and the period"
         )
 
 
@@ -185,6 +189,18 @@ def _labels(panel: Panel, settings: BookParams, targets: Any) -> Any:
     return regime_labels(panel, **RegimeParams().model_dump()) if known else None
 
 
+def _data_warnings(panel: Panel) -> list[str]:
+    """What the loader counted, one line each, and how the universe was chosen."""
+    found = panel.provenance.get("findings", [])
+    lines = [f"{f['input']}/{f['code']} ({f['count']}): {f['message']}" for f in found]
+    if panel.provenance.get("universe") != "members" and not panel.provenance.get("synthetic"):
+        lines.append(
+            "survivorship: the universe has no membership history; names chosen because they exist today "
+            "overstate every return"
+        )
+    return lines
+
+
 def _result(config: Config, panel: Panel, own: BookParams, runs: dict[str, Backtest], began: float) -> Any:
     import time
 
@@ -215,8 +231,8 @@ def _result(config: Config, panel: Panel, own: BookParams, runs: dict[str, Backt
         "sessions": len(history.dates),
         "rounding": rounding_loss(weights.sum(axis=1), history.gross),
         "coverage": extra.get("coverage", {}),
-        "warnings": [*panel.provenance.get("warnings", []), *extra.get("warnings", [])],
-        "notes": [*panel.provenance.get("notes", []), *extra.get("notes", [])],
+        "warnings": [*_data_warnings(panel), *extra.get("warnings", [])],
+        "notes": extra.get("notes", []),
     }
     labels = _labels(panel, own, targets)
     neutral = np.zeros(len(history.dates), dtype=np.int8)

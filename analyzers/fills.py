@@ -39,7 +39,9 @@ class FillRecorder(bt.Analyzer):
     """Orders and fills of the strategy, as an `ares7.ledger.Ledger`.
 
     Built from Backtrader's order notifications, one fill for each partial execution. Orders that go to a
-    broker as a basket make no notifications: a ``broker.ledger`` that has orders is taken as it is.
+    broker as a basket make no notifications: a ``broker.ledger`` that has orders is taken as it is. What a
+    strategy or a broker says of an order beyond Backtrader (``kind``, ``on_switch``, ``delisted``) is read
+    from ``order.info``.
 
     Attributes
     ----------
@@ -65,13 +67,17 @@ class FillRecorder(bt.Analyzer):
     def notify_order(self, order: bt.Order) -> None:
         """Record a new order, its new executions and its state.
 
-        Every notification carries all executions of its order so far, so those already seen are skipped.
+        All notifications of an order share one list of executions; ``p2`` is its length when this one was
+        made, and later executions belong to later notifications.
         """
+        self._record(order, order.executed.p2)
+
+    def _record(self, order: bt.Order, until: int) -> None:
         if order.ref not in self._numbers:
             self._numbers[order.ref] = self._add(order)
             self._executed[order.ref] = 0
         number = np.array([self._numbers[order.ref]])
-        for bit in list(islice(order.executed.exbits, self._executed[order.ref], None)):
+        for bit in list(islice(order.executed.exbits, self._executed[order.ref], until)):
             self._executed[order.ref] += 1
             column = np.array([self._columns[id(order.data)]])
             quantity, price, fee = (np.array([float(x)]) for x in (bit.size, bit.price, bit.comm))
@@ -84,7 +90,8 @@ class FillRecorder(bt.Analyzer):
 
     def _add(self, order: bt.Order) -> int:
         column = np.array([self._columns[id(order.data)]])
-        created, delisted = order.created, bool(order.info.get("delisted"))
+        created, info = order.created, order.info
+        usual = OrderKind.DELISTING if info.get("delisted") else OrderKind.DECISION
         close = math.nan if created.pclose is None else float(created.pclose)
         numbers = self.ledger.add_orders(
             # An order that a broker makes by itself carries no date of creation.
@@ -92,7 +99,8 @@ class FillRecorder(bt.Analyzer):
             column,
             np.array([float(created.size)]),
             np.array([close]),
-            OrderKind.DELISTING if delisted else OrderKind.DECISION,
+            OrderKind(info.get("kind", usual)),
+            bool(info.get("on_switch", False)),
         )
         return int(numbers[0])
 
@@ -111,7 +119,7 @@ class FillRecorder(bt.Analyzer):
             # Never notified: orders given at the last close, and those a broker makes by itself.
             for order in [*_listed(broker, "orders"), *_listed(broker, "notifs")]:
                 if order is not None and (order.owner is None or order.owner is self.strategy):
-                    self.notify_order(order)
+                    self._record(order, len(order.executed.exbits))
         self.fills, self.orders = _in_time_order(self.ledger.fills), self.ledger.orders
 
     def get_analysis(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,6 +69,34 @@ class Targets:
     regime: RegimeLabels | None = None
     sleeves: Mapping[str, Float1D] = field(default_factory=dict)
     scale: Float1D | None = None
+
+
+def delayed(targets: Targets, sessions: int, start_row: int) -> Targets:
+    """Act on every decision ``sessions`` later; -1 acts a session before it can be known (C1).
+
+    The start session still decides, on what it would then have known.
+    """
+    if sessions == 0:
+        return targets
+
+    def moved(values: AnyArray) -> AnyArray:
+        out = np.zeros_like(values)
+        if sessions > 0:
+            out[sessions:] = values[:-sessions]
+        else:
+            out[:sessions] = values[-sessions:]
+        return out
+
+    decide = moved(targets.decide)
+    decide[:start_row] = False
+    decide[start_row] = True
+    return replace(
+        targets,
+        weights=moved(targets.weights),
+        decide=decide,
+        on_switch=moved(targets.on_switch),
+        sleeves={name: moved(values) for name, values in targets.sleeves.items()},
+    )
 
 
 def month_end_rows(panel: Panel, width: int = 1) -> Int1D:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ares7.costs import CostModel
-from ares7.errors import ConfigError
+from ares7.errors import ConfigError, LookaheadError
 
 
 class _Section(BaseModel):
@@ -89,8 +89,18 @@ class AccountConfig(_Section):
     shares: Literal["whole", "fractional"] = "whole"
     min_trade_nav: float = Field(default=0.0005, ge=0, lt=1)
     """Orders smaller than this fraction of NAV are skipped unless they close the position."""
+    exec_lag: int = Field(default=1, ge=0, le=20)
+    """Sessions from the close that decides to the open that fills. 1 is the next open; more delays every
+    decision; 0 trades on what is only known after that session and needs allow_lookahead (C1)."""
     margin: bool = False
     financing_bps: float | None = Field(default=None, ge=0)
+    """Yearly rate on negative cash, in basis points; required with margin."""
+
+    @model_validator(mode="after")
+    def _margin_costs(self) -> AccountConfig:
+        if self.margin and self.financing_bps is None:
+            raise ValueError("margin: true needs financing_bps: borrowed money is never free by accident")
+        return self
 
 
 class OosWindow(_Section):
@@ -268,18 +278,9 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
     data = data.model_copy(update={name: absolute(getattr(data, name)) for name in paths})
     runs = config.runs.model_copy(update={"folder": absolute(config.runs.folder)})
     config = config.model_copy(update={"data": data, "runs": runs})
-    _refuse_unsafe(config)
-    return config
-
-
-def _refuse_unsafe(config: Config) -> None:
-    gross = config.strategy.params.get("gross", 0.98)
-    if (
-        isinstance(gross, int | float)
-        and gross > 1
-        and not (config.account.margin and config.account.financing_bps is not None)
-    ):
-        raise ConfigError(
-            f"strategy.params.gross is {gross}, above 1: leverage needs account.margin: true "
-            "and account.financing_bps"
+    if config.account.exec_lag == 0 and not config.allow_lookahead:
+        raise LookaheadError(
+            f"{where}: account.exec_lag 0 fills on the session whose close decides; use 1 or more, "
+            "or allow_lookahead: true, which watermarks the report"
         )
+    return config

@@ -11,12 +11,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ares7.arrays import AnyArray, Dates, Float1D, Float2D, Label1D
+from ares7.arrays import AnyArray, Dates, Float1D, Float2D, Int1D, Label1D
 from ares7.ledger import Fills, OrderKind, Orders, OrderStatus
 
 
@@ -98,8 +99,9 @@ def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
     _write_csv(folder / "sleeves.csv", {"date": days, **{k: v.tolist() for k, v in result.sleeves.items()}})
     regimes = {"raw": result.regime_raw, "held": result.regime_held}
     _write_csv(folder / "regime.csv", {"date": days, **{k: _regime_names(v) for k, v in regimes.items()}})
-    _write_csv(folder / "trades.csv", _trade_columns(result.fills, result.order_reference))
-    _write_csv(folder / "orders.csv", _order_columns(result.orders, result.order_reference))
+    references = [result.order_reference(number) for number in range(len(result.orders.decided))]
+    _write_csv(folder / "trades.csv", _trade_columns(result.fills, references))
+    _write_csv(folder / "orders.csv", _order_columns(result.orders, references))
     _write_weights(folder / "target_weights.parquet", result)
 
 
@@ -151,27 +153,32 @@ def _symbols(index: AnyArray, symbols: tuple[str, ...]) -> list[str]:
     return [symbols[i] for i in index.tolist()]
 
 
-def _trade_columns(fills: Fills, reference: Callable[[int], str]) -> dict[str, Iterable[Any]]:
+def _names(kind: type[IntEnum], values: Int1D) -> list[str]:
+    names = {int(member): member.name for member in kind}
+    return [names[value] for value in values.tolist()]
+
+
+def _trade_columns(fills: Fills, references: list[str]) -> dict[str, Iterable[Any]]:
     return {
         "date": fills.date.astype(str).tolist(),
         "symbol": _symbols(fills.symbol, fills.symbols),
         **_side_and_size(fills.quantity),
         "price": fills.price.tolist(),
         "fee": fills.fee.tolist(),
-        "order_ref": [reference(number) for number in fills.order.tolist()],
+        "order_ref": [references[number] for number in fills.order.tolist()],
     }
 
 
-def _order_columns(orders: Orders, reference: Callable[[int], str]) -> dict[str, Iterable[Any]]:
+def _order_columns(orders: Orders, references: list[str]) -> dict[str, Iterable[Any]]:
     return {
         "date": orders.decided.astype(str).tolist(),
         "symbol": _symbols(orders.symbol, orders.symbols),
         **_side_and_size(orders.quantity),
         "close": orders.close.tolist(),
-        "kind": [OrderKind(kind).name for kind in orders.kind.tolist()],
-        "status": [OrderStatus(status).name for status in orders.status.tolist()],
+        "kind": _names(OrderKind, orders.kind),
+        "status": _names(OrderStatus, orders.status),
         "resolved": ["" if day == "NaT" else day for day in orders.resolved.astype(str).tolist()],
-        "order_ref": [reference(number) for number in range(len(orders.decided))],
+        "order_ref": references,
     }
 
 

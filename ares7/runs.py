@@ -153,10 +153,15 @@ def read_run(folder: Path) -> Run:
     """
     return Run(
         folder=folder,
-        config=_read_mapping(folder / "config.yaml", yaml.safe_load),
+        config=_read_mapping(folder / "config.yaml", _load_yaml),
         provenance=_read_mapping(folder / "provenance.json", json.loads),
         metrics=_read_mapping(folder / "metrics.json", json.loads),
     )
+
+
+def _load_yaml(text: str) -> Any:
+    # The compiled loader reads a configuration in a tenth of the time; a list of runs reads many.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
 
 
 def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:

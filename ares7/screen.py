@@ -92,6 +92,10 @@ def show_backtest(metrics: Mapping[str, Any]) -> None:
     _show_costs(metrics)
 
 
+def _shortened(text: str, width: int = 150) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def _show_costs(metrics: Mapping[str, Any]) -> None:
     costs, exposure, orders = metrics["costs"], metrics["exposure"], metrics["orders"]
     regimes = ", ".join(f"{k} {v:.0%}" for k, v in exposure.get("time_in_regime", {}).items()) or ABSENT
@@ -109,5 +113,7 @@ def _show_costs(metrics: Mapping[str, Any]) -> None:
             " / ".join(f"{orders[key]:,}" for key in ("submitted", "refused", "retried", "delisting")),
         ),
     ]
-    captions = [f"warning: {w}" for w in metrics["warnings"]] + [f"note: {n}" for n in metrics["notes"]]
+    captions = [f"warning: {_shortened(w)}" for w in metrics["warnings"]] + [
+        f"note: {n}" for n in metrics["notes"]
+    ]
     table("Costs and exposure", ("", "value"), rows, captions=captions)

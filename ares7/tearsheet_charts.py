@@ -154,7 +154,7 @@ def growth(data: ReportData) -> Figure:
 def _windows(data: ReportData) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Shade and name the part of each out-of-sample window that the run reaches."""
     first, last = str(data.dates[0]), str(data.dates[-1])
-    for window in data.metrics.get("windows") or []:
+    for window in data.windows:
         start, end = max(str(window.get("start")), first), min(str(window.get("end")), last)
         if start >= end:
             continue

@@ -14,6 +14,7 @@ from ares7.arrays import Dates, Float1D
 from ares7.errors import DataError
 from ares7.runs import Run, read_run
 
+REMEDY = "run the backtest again"
 REGIMES = ("NEUTRAL", "BULL", "BEAR", "HIGH_VOL")
 """Labels that have a colour, in the order of the ribbon's codes."""
 
@@ -63,6 +64,11 @@ class ReportData:
         return (*REGIMES, *sorted(set(self.held) - set(REGIMES)))
 
     @property
+    def windows(self) -> list[Mapping[str, Any]]:
+        """Out-of-sample windows."""
+        return [window for window in self.metrics.get("windows") or [] if isinstance(window, Mapping)]
+
+    @property
     def rolling_sessions(self) -> int:
         """Returns in a rolling window."""
         return int((self.run.config.get("metrics") or {}).get("rolling_sessions", 252))
@@ -84,11 +90,13 @@ def read_report_data(folder: Path) -> ReportData:
     run = read_run(folder)
     equity = _columns(folder / "equity.csv", ("date", "nav", "baseline_nav"))
     dates = _dates(folder / "equity.csv", equity["date"])
+    if not len(dates):
+        raise DataError(f"run folder {folder}: equity.csv holds no session; {REMEDY}")
     sleeves = _columns(folder / "sleeves.csv", ("date",))
     regime = _columns(folder / "regime.csv", ("date", "held"))
     for name, columns in (("sleeves.csv", sleeves), ("regime.csv", regime)):
         if columns["date"] != equity["date"]:
-            raise DataError(f"run folder {folder}: {name} and equity.csv differ in their dates; run it again")
+            raise DataError(f"run folder {folder}: {name} and equity.csv differ in their dates; {REMEDY}")
     traded, fees = _by_session(folder / "trades.csv", dates)
     return ReportData(
         run=run,
@@ -109,15 +117,15 @@ def _columns(path: Path, needed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
     except FileNotFoundError:
-        raise DataError(f"run folder {path.parent}: {path.name} is missing; run the backtest again") from None
+        raise DataError(f"run folder {path.parent}: {path.name} is missing; {REMEDY}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"run folder {path.parent}: {path.name} cannot be read: {error}") from None
+        raise DataError(f"run folder {path.parent}: {path.name} cannot be read: {error}; {REMEDY}") from None
     header = rows[0] if rows else []
     absent = [name for name in needed if name not in header]
     ragged = next((i for i, row in enumerate(rows, 1) if len(row) != len(header)), None)
     if absent or ragged:
         problem = f"has no column {absent[0]!r}" if absent else f"line {ragged} has another number of values"
-        raise DataError(f"run folder {path.parent}: {path.name} {problem}; run the backtest again")
+        raise DataError(f"run folder {path.parent}: {path.name} {problem}; {REMEDY}")
     values = list(zip(*rows[1:], strict=True)) or [()] * len(header)
     return dict(zip(header, values, strict=True))
 
@@ -126,14 +134,16 @@ def _floats(path: Path, column: str, values: tuple[str, ...]) -> Float1D:
     try:
         return np.array(values, dtype=np.float64)
     except ValueError as error:
-        raise DataError(f"run folder {path.parent}: {path.name}, column {column}: {error}") from None
+        raise DataError(
+            f"run folder {path.parent}: {path.name}, column {column}: {error}; {REMEDY}"
+        ) from None
 
 
 def _dates(path: Path, values: tuple[str, ...]) -> Dates:
     try:
         return np.array(values, dtype="datetime64[D]")
     except ValueError as error:
-        raise DataError(f"run folder {path.parent}: {path.name}, column date: {error}") from None
+        raise DataError(f"run folder {path.parent}: {path.name}, column date: {error}; {REMEDY}") from None
 
 
 def _by_session(path: Path, dates: Dates) -> tuple[Float1D, Float1D]:
@@ -142,7 +152,7 @@ def _by_session(path: Path, dates: Dates) -> tuple[Float1D, Float1D]:
     days = _dates(path, columns["date"])
     row = np.searchsorted(dates, days)
     if len(days) and (row.max() >= len(dates) or np.any(dates[row] != days)):
-        raise DataError(f"run folder {path.parent}: trades.csv has a date that equity.csv has not")
+        raise DataError(f"run folder {path.parent}: trades.csv has a date that equity.csv has not; {REMEDY}")
     quantity, price, fee = (_floats(path, name, columns[name]) for name in ("quantity", "price", "fee"))
     size = len(dates)
     traded = np.bincount(row, np.abs(quantity) * price, size)

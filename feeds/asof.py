@@ -2,7 +2,7 @@
 
 A row is visible at the first session strictly after ``filing_date + delay`` calendar days, and while the
 session is at most ``filing_date + max_age`` (rulings 18, contract C6). A field's value is the latest
-non-missing one among the rows visible so far: by report period, then a quarterly row before an annual one,
+finite one among the rows visible so far: by report period, then a quarterly row before an annual one,
 then filing date, then ``lastupdated``. When that latest value is too old the field is missing; an older period
 never takes its place.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ares7.book import Targets
+from ares7.book import Targets, delayed
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
 from ares7.errors import ConfigError
@@ -98,6 +98,7 @@ def run_backtest(
         The account cannot trade what the strategy wants.
     """
     targets: Targets = strategy.weights(panel, settings)
+    targets = delayed(targets, account.exec_lag - 1, panel.start_row)
     require_affordable(panel, targets, account, name)
     cerebro = ares7_cerebro(panel, costs=costs, account=account)
     cerebro.addstrategy(strategy, settings=settings, account=account, targets=targets)

@@ -193,7 +193,8 @@ def _read(entry: Path, meta: dict[str, Any]) -> Panel:
 
 
 def _array(path: Path, shape: list[int], dtype: str) -> AnyArray:
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    # Unlike np.load it takes nothing but a plain array file: no pickle, no archive.
+    mapped = np.lib.format.open_memmap(path, mode="r")
     if list(mapped.shape) != shape or mapped.dtype.str != dtype:
         raise ValueError(f"{path.name} holds {mapped.dtype.str} {mapped.shape}, not {dtype} {shape}")
     # A plain view: slicing a memmap object costs several times what slicing an array does.

@@ -51,10 +51,7 @@ def check_folder(config: DataConfig, today: np.datetime64 | None = None) -> list
     folder = config.path
     check_path(config, folder)
     built = assemble(config, folder, sessions.today() if today is None else today)
-    findings = [
-        replace(finding, severity="warning") if finding.code in OPTIONAL else finding
-        for finding in built.findings
-    ]
+    findings = list(built.findings)
     canonical = config.layout == "canonical"
     if built.panel is None:
         dates = sessions.sessions(*SPAN, config.calendar)
@@ -68,6 +65,7 @@ def check_folder(config: DataConfig, today: np.datetime64 | None = None) -> list
             findings += _guarded("membership", lambda: _check_membership(folder))
     # One unreadable market file is an error of three inputs; list it once.
     distinct = list({finding.message: finding for finding in reversed(findings)}.values())[::-1]
+    distinct = [replace(f, severity="warning") if f.code in OPTIONAL else f for f in distinct]
     return sorted(distinct, key=lambda finding: finding.severity != "error")
 
 

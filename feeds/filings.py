@@ -123,13 +123,11 @@ def _complete(path: Path, rows: pd.DataFrame, annual: bool) -> pd.DataFrame:
 
 
 def without_meaningless_ratios(rows: pd.DataFrame) -> pd.DataFrame:
-    """Make ratios missing that are infinite, over equity that is not positive, or over no revenue.
+    """Make ratios missing that are over equity that is not positive, or over no revenue.
 
     A negative debt ratio can only come from negative equity, also where the equity is not given.
     """
     rows = rows.copy()
-    ratios = rows[[*FIELDS]]
-    rows[[*FIELDS]] = ratios.where(np.isfinite(ratios))
     leverage = rows[[*SLOTS["leverage"]]]
     rows[[*SLOTS["leverage"]]] = leverage.where(leverage >= 0)
     rows.loc[rows["equity"] <= 0, [*SLOTS["profitability"], *SLOTS["leverage"]]] = np.nan

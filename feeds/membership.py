@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ares7.arrays import AnyArray, Bool2D, Dates
+from ares7.book import FRESH_SESSIONS
 from ares7.errors import DataError, MissingData
+from ares7.signals.windows import latest_bar
 from feeds.findings import Finding
 from feeds.tables import SUFFIXES, place, read_table
 
@@ -109,7 +111,7 @@ def member_mask(membership: Membership, dates: Dates, symbols: tuple[str, ...]) 
 
 
 def universe_findings(member: Bool2D, bar: Bool2D, dates: Dates, source: str) -> list[Finding]:
-    """Sessions on which no member has a bar.
+    """Sessions on which no member has a bar in the last `FRESH_SESSIONS`: nothing can be held there.
 
     Parameters
     ----------
@@ -123,7 +125,9 @@ def universe_findings(member: Bool2D, bar: Bool2D, dates: Dates, source: str) ->
         An error where the universe becomes empty; a warning where it is empty only before its first member
         (a warm-up period before the file begins).
     """
-    filled = np.asarray((member & bar).any(axis=1))
+    latest = latest_bar(bar)
+    fresh = (latest >= 0) & (np.arange(len(dates))[:, None] - latest < FRESH_SESSIONS)
+    filled = np.asarray((member & fresh).any(axis=1))
     if not filled.any():
         text = (
             f"{source}: no member has a price between {dates[0]} and {dates[-1]}; check that both files "

@@ -18,6 +18,8 @@ EARLIEST = np.datetime64("1900-01-01", "D")
 SUSPICIOUS_MOVE = 0.35
 MAX_PRICE = 1e15
 """USD; above it a cell is taken for garbled (reverse splits make honest prices of 1e12)."""
+MANY_NAMES = 5
+"""So many names without a bar on a session, and none with one: the file has a hole."""
 CLUSTER_DAYS = 31
 """Bad rows less than this far apart make one finding; a run elsewhere in time is not stopped by it."""
 
@@ -220,28 +222,38 @@ def _finding(rows: PriceRows, rule: _Rule, name: Input, used: bool, at: Int1D, w
 
 
 def gaps(close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str) -> list[Finding]:
-    """Warn of sessions without a bar between a name's first and last bar.
+    """Sessions without a bar between a name's first and last bar.
+
+    A name's own gap is a warning. A session on which none of many names has a bar is a hole in the file, and an
+    error.
 
     Parameters
     ----------
     close : (T, N) float64
         NaN without a bar.
+    sessions : (T,) datetime64[D]
     """
     bar = np.isfinite(close)
     begun = np.maximum.accumulate(bar, axis=0)
     going = np.maximum.accumulate(bar[::-1], axis=0)[::-1]
-    rows, columns = np.nonzero(begun & going & ~bar)
-    if len(rows) == 0:
-        return []
-    names = [symbols[i] for i in np.unique(columns)]
-    return [
-        Finding(
-            "warning",
-            "prices",
-            "gap",
+    open_gap = begun & going & ~bar
+    holes = sessions[(open_gap.sum(axis=1) >= MANY_NAMES) & ~bar.any(axis=1)]
+    findings = []
+    for part in clusters(holes):
+        first, last, count = holes[part][0], holes[part][-1], len(holes[part])
+        text = (
+            f"{source} has no row at all on {count} exchange sessions from {first} to {last}; add the rows, or "
+            "set data.calendar to the exchange that was closed"
+        )
+        finding = Finding("error", "prices", "missing-session", text, count, first, last, MissingData)
+        findings.append(finding)
+    rows, columns = np.nonzero(open_gap)
+    if len(rows):
+        names = [symbols[i] for i in np.unique(columns)]
+        text = (
             f"{source}: {len(rows)} sessions without a bar inside the history of {len(names)} names, first "
             f"{symbols[columns[0]]!r} on {sessions[rows[0]]} (of {', '.join(names[:5])}); a gap is marked at "
-            "the last close; add the rows if the name traded",
-            count=len(rows),
+            "the last close; add the rows if the name traded"
         )
-    ]
+        findings.append(Finding("warning", "prices", "gap", text, count=len(rows)))
+    return findings

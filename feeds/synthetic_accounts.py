@@ -212,7 +212,9 @@ def _ratios(filings: pd.DataFrame) -> pd.DataFrame:
     borrowed = filings["long_term_debt"]
     return filings.assign(
         lag_days=lag.astype(np.int32),
-        late_filing=(lag > 150) & ~filings.duplicated(["name", "report_period", "annual"]),
+        late_filing=(lag > 150)
+        & ~filings["annual"]
+        & ~filings.duplicated(["name", "report_period", "annual"]),
         roe=filings["net_income_ttm"] / own,
         operating_margin=filings["operating_income_ttm"] / filings["revenue_ttm"],
         gross_margin=filings["gross_profit_ttm"] / filings["revenue_ttm"],

@@ -143,7 +143,9 @@ def _read_csv(
         # Read again as words, so that the row and the value can be named.
         return _parse_csv(content, use, [])
     except ValueError as error:
-        raise DataError(f"{path} is no readable CSV ({error}); replace the file") from None
+        raise DataError(
+            f"{path} is no readable CSV ({' '.join(str(error).split())}); replace the file"
+        ) from None
 
 
 def _csv_text(path: Path) -> str:
@@ -245,7 +247,7 @@ def _arrow_values(column: Any) -> AnyArray:
 
 def _first_bad(values: AnyArray, bad: AnyArray) -> str:
     index = int(np.flatnonzero(bad)[0])
-    return f"{place(index)} holds {values[index]!r}"
+    return f"{place(index)} holds {repr(values[index])[:80]}"
 
 
 def _distinct(values: AnyArray) -> tuple[AnyArray, AnyArray]:
@@ -309,7 +311,7 @@ def _to_text(values: AnyArray) -> AnyArray:
 
 
 def _one_number(value: Any) -> float | None:
-    if not isinstance(value, str) or "_" in value:
+    if not isinstance(value, str) or "_" in value or not value.isascii():
         return None
     try:
         return float(value)

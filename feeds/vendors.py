@@ -224,10 +224,14 @@ def _yfinance_multi(path: Path, config: DataConfig) -> pd.DataFrame:
 def _polygon(path: Path, config: DataConfig) -> pd.DataFrame:
     why = "flat files hold raw prices and no dividends; adjust them for splits first"
     _require_adjustment(config, ("split",), why)
-    return pd.concat([_polygon_day(file) for file in _csv_files(path)], ignore_index=True)
+    wanted = None
+    if isinstance(config.universe, tuple):
+        # A day file lists the whole market, some ten thousand names.
+        wanted = frozenset({*config.universe, *config.etfs, config.index, config.vix})
+    return pd.concat([_polygon_day(file, wanted) for file in _csv_files(path)], ignore_index=True)
 
 
-def _polygon_day(path: Path) -> pd.DataFrame:
+def _polygon_day(path: Path, wanted: frozenset[str] | None) -> pd.DataFrame:
     _expect(path, "polygon_day_aggs")
     names = _HEADERS["polygon_day_aggs"]
     raw = read_table(path, names, numbers=names[1:-1])
@@ -236,7 +240,8 @@ def _polygon_day(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path} holds several days, {days.min()} to {days.max()}; a day file holds one; split it"
         )
-    return raw.rename(columns={"ticker": "symbol"}).assign(date=days)
+    rows = raw.rename(columns={"ticker": "symbol"}).assign(date=days)
+    return rows if wanted is None else rows[rows["symbol"].isin(wanted)]
 
 
 def _ares7(path: Path, config: DataConfig) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def bars(seed, count=SESSIONS, start="2019-01-02", volume=1e5):
 class SmaCross(bt.Strategy):
     """In above the average, out below; writes down what the broker says at each bar."""
 
-    params = (("period", 10), ("target", 0.3))
+    params = (("period", 10), ("target", 0.4))
 
     def __init__(self):
         self.average = {data: bt.ind.SMA(data.close, period=self.p.period) for data in self.datas}

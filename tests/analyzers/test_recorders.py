@@ -4,12 +4,13 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
+from dateutil.tz import gettz
 
 import analyzers
 from analyzers.equity import session_dates
 from ares7 import metrics
 from ares7.costs import IbkrFixedCosts
-from ares7.ledger import OrderStatus
+from ares7.ledger import OrderKind, OrderStatus
 from tests.analyzers.small_market import Executions, SmaCross, bars, cerebro
 
 
@@ -159,7 +160,7 @@ def test_commission_by_the_share_reconciles_with_the_same_schedule():
 
 def test_trades_at_the_first_open_are_returns_over_the_starting_value():
     class AtOnce(bt.Strategy):
-        def nextstart_open(self):
+        def prenext_open(self):
             self.buy(size=100)
 
     engine = cerebro(AtOnce, count=5, names=("AAA",))
@@ -193,9 +194,8 @@ def test_intraday_bars_count_once_a_session():
 
 
 def test_dates_follow_the_time_zone_of_the_strategy():
-    pytz = pytest.importorskip("pytz")
     frame = bars(4, 8).set_axis(pd.date_range("2024-01-03 02:00", periods=8, freq="D"))
-    for zone, first in ((None, "2024-01-03"), (pytz.timezone("America/New_York"), "2024-01-02")):
+    for zone, first in ((None, "2024-01-03"), (gettz("America/New_York"), "2024-01-02")):
         engine = bt.Cerebro(stdstats=False, tz=zone)
         engine.adddata(bt.feeds.PandasData(dataname=frame))
         engine.addstrategy(bt.Strategy)
@@ -228,3 +228,16 @@ def test_a_second_run_starts_afresh():
     engine.addanalyzer(analyzers.Equity)
     first, second = (engine.run()[0].analyzers for _ in range(2))
     assert [a.get_analysis() for a in first] == [a.get_analysis() for a in second]
+
+
+def test_what_a_strategy_says_of_an_order_is_kept():
+    def retry(strategy):
+        strategy.buy(size=3, kind=OrderKind.RETRY, on_switch=True)
+
+    strategy = run({2: retry, 4: lambda s: s.buy(size=1)}).run()[0]
+    orders = strategy.analyzers.fills.orders
+    assert orders.kind.tolist() == [OrderKind.RETRY, OrderKind.DECISION]
+    assert orders.on_switch.tolist() == [True, False]
+    turnover = strategy.analyzers.turnover.get_analysis()
+    assert turnover["switch_fees_usd"] == pytest.approx(strategy.analyzers.fills.fills.fee[0])
+    assert strategy.analyzers.orders.get_analysis()["retried"] == 1

@@ -234,7 +234,7 @@ def test_other_forms_are_refused(tmp_path, text, message):
 
 
 def test_an_announcement_to_come_has_no_eps_yet(tmp_path):
-    path = written(tmp_path, YF + "2999-02-01 16:00:00-05:00,2.1,,\n")
+    path = written(tmp_path, YF + "2199-02-01 16:00:00-05:00,2.1,,\n")
     assert np.isnan(read_yfinance_earnings(path, "AAPL")["eps_actual"][0])
 
 

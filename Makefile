@@ -1,0 +1,59 @@
+# make backtest and make test work on a fresh machine that has Python 3.11 to 3.13 with its venv module.
+# Another interpreter: make test PYTHON=python3.12. A virtual environment elsewhere: make test VENV=/path.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= auto
+BIN := $(VENV)/bin
+# For the oldest supported versions: make test CONSTRAINTS=constraints-floor.txt VENV=.venv-floor
+CONSTRAINTS ?=
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+
+.DEFAULT_GOAL := help
+.PHONY: help backtest test test-stat lint types secrets clean
+
+help:
+	@echo "make backtest    run the default configuration, print a table, write a report"
+	@echo "make test        the whole test suite but the statistical tests"
+	@echo "make test-stat   statistical tests over many seeds (minutes)"
+	@echo "make lint        ruff: rules and formatting"
+	@echo "make types       mypy, strict"
+	@echo "make secrets     look for secrets in the tracked files"
+	@echo "make clean       remove caches and build files; keeps runs/ and the virtual environment"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of requirements; made again when pyproject.toml or the constraints change.
+$(VENV)/.report: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e ".[report]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e ".[report,dev]"
+	@touch $@ $(VENV)/.report
+
+backtest: $(VENV)/.report
+	$(BIN)/python run.py backtest
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not stat"
+
+test-stat: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m stat
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+secrets: $(VENV)/.dev
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '^ *- uses: actions/'
+
+clean:
+	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build ares7.egg-info
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

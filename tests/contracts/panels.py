@@ -1,0 +1,188 @@
+"""A small random market with every irregularity, and every strategy in several settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ares7.book import Targets
+from ares7.panel import Panel
+from ares7.params import BookParams
+from strategies import registry
+from strategies.base import PortfolioStrategy
+
+FUNDS = ("BIL", "GLD", "IEF", "SHY", "SPY", "TLT")
+QUALITY = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
+STOCKS = 26
+ROWS = 1150
+FIRST = np.datetime64("2015-01-05")
+
+
+def weekdays(count: int, first: np.datetime64 = FIRST) -> np.ndarray:
+    return np.busday_offset(first, np.arange(count + 1), roll="forward").astype("datetime64[D]")
+
+
+def ends(days: np.ndarray, unit: str) -> np.ndarray:
+    shift = np.timedelta64(3 if unit == "W" else 0, "D")
+    period = (days + shift).astype(f"datetime64[{unit}]")
+    return period[1:] != period[:-1]
+
+
+def _bars(rng: np.random.Generator, close: np.ndarray) -> dict[str, np.ndarray]:
+    opening = close * np.exp(rng.normal(0, 0.003, close.shape))
+    high, low = np.maximum(opening, close) * 1.004, np.minimum(opening, close) * 0.996
+    volume = rng.integers(1_000, 9_000, close.shape).astype(float)
+    return {"open": opening, "high": high, "low": low, "close": close, "price": close * 0.5, "volume": volume}
+
+
+def _market(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Index returns in stretches of different drift and volatility, and a VIX that answers to them."""
+    drift = rng.choice([0.0016, 0.0008, -0.0022, 0.0002], size=rows // 60 + 1).repeat(60)[:rows]
+    sigma = np.where(drift < 0, 0.017, 0.008)
+    returns = drift + sigma * rng.standard_normal(rows)
+    level = np.log(19.0) + np.zeros(rows)
+    for t in range(1, rows):
+        level[t] = 0.94 * level[t - 1] + 0.06 * np.log(18.0) - 4.0 * returns[t] + 0.02 * rng.standard_normal()
+    return returns, np.exp(level)
+
+
+def _holes(rng: np.random.Generator, close: np.ndarray) -> None:
+    """Late listings, delistings, short gaps and long ones, in place."""
+    rows = len(close)
+    for column, row in ((1, rows // 3), (2, rows // 2), (3, rows - 300), (4, rows - 20)):
+        close[:row, column] = np.nan
+    for column, row in ((5, rows // 2), (6, rows - 260), (7, rows - 11), (8, 200)):
+        close[row:, column] = np.nan
+    for column in (9, 10, 11, 12):
+        for row in rng.integers(30, rows - 10, 12):
+            close[row : row + rng.integers(1, 9), column] = np.nan
+
+
+def _fundamentals(rng: np.random.Generator, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    out = {}
+    for k, name in enumerate(QUALITY):
+        steps = rng.normal(0.1 * (k + 1), 0.4, (shape[0] // 63 + 1, shape[1])).repeat(63, axis=0)[: shape[0]]
+        steps[:, rng.random(shape[1]) < (0.05 if name == "roe" else 0.2)] = np.nan
+        steps[: 80 * (k + 1)] = np.nan
+        out[name] = np.ascontiguousarray(steps)
+    return out
+
+
+@cache
+def market(seed: int = 1, rows: int = ROWS, start: int | None = 270) -> Panel:
+    """Stocks with late listings, delistings and holes, funds of which BIL lists late, membership, quality."""
+    rng = np.random.default_rng(seed)
+    moves, vix = _market(rng, rows)
+    beta = rng.uniform(0.4, 1.6, STOCKS)
+    own = rng.normal(0, rng.uniform(0.006, 0.02, STOCKS), (rows, STOCKS)) + rng.normal(0, 0.0006, STOCKS)
+    fund_beta = np.array([0.0, 0.05, -0.1, 0.0, 1.0, -0.2])
+    fund_sigma = np.array([2e-4, 0.009, 0.004, 9e-4, 3e-4, 0.008])
+    funds = moves[:, None] * fund_beta + rng.normal(0.0001, fund_sigma, (rows, len(FUNDS)))
+    growth = np.hstack([moves[:, None] * beta + own, funds])
+    close = 40.0 * np.exp(rng.normal(0, 0.7, growth.shape[1])) * np.exp(np.cumsum(growth, axis=0))
+    _holes(rng, close)
+    close[: rows // 3 + 50, STOCKS] = np.nan  # BIL
+    days = weekdays(rows)
+    symbols = tuple(f"S{i:02d}" for i in range(STOCKS)) + FUNDS
+    member = np.ones(close.shape, dtype=bool)
+    member[: rows // 2, 13], member[rows - 150 :, 14], member[300 : rows - 200, 15] = False, False, False
+    order = np.argsort(np.array(symbols))
+    panel = Panel(
+        dates=days[:-1],
+        symbols=symbols,
+        fields={
+            **{k: np.where(np.isfinite(close), v, np.nan) for k, v in _bars(rng, close).items()},
+            **_fundamentals(rng, close.shape),
+        },
+        series={"index": 2000.0 * np.exp(np.cumsum(moves)), "vix": vix},
+        is_stock=np.arange(close.shape[1]) < STOCKS,
+        member=member,
+        month_end=ends(days, "M"),
+        week_end=ends(days, "W"),
+        start=None if start is None else days[start],
+    ).columns(order)
+    freeze(panel)
+    return panel
+
+
+def freeze(panel: Panel) -> None:
+    """A strategy that writes into its input fails."""
+    for values in (*panel.fields.values(), *panel.series.values(), panel.member, panel.month_end):
+        values.flags.writeable = False
+
+
+def with_fields(panel: Panel, **fields: np.ndarray) -> Panel:
+    return replace(panel, fields={**panel.fields, **fields})
+
+
+ALL_SCALERS: dict[str, Any] = {
+    "vol_target": 0.12,
+    "drawdown_ladder": True,
+    "breaker": True,
+    "vix_guard": True,
+    "vix_spike": True,
+}
+SHORT_REGIME = {"sma": 40, "short": 21, "long": 63}
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "fixed_mix": [{"mix": {"SPY": 0.6, "TLT": 0.3, "BIL": 0.1}, "gross": 1.0}],
+    "low_volatility": [{"top_quantile": 0.2, "vol_window": 21, "beta_window": 126}],
+    "quality_momentum": [
+        {"tilt": "budget"},
+        {"skip": 21},
+        {"quality_weight": 0.0, "momentum_weight": 1.0},
+        {"regime": {"min_hold": 5}},
+        {"tilt": "budget", "tilt_budget": 0.4, "top_frac": 0.1, "bottom_frac": 0.3},
+    ],
+    "defensive": [{"mode": "switch"}, {"assets": ("TLT", "GLD"), "cash_symbol": None}],
+    "regime_ensemble": [
+        {"preset": "phase3"},
+        {"regime": {"min_hold": 3}},
+        {"regime": {"min_hold": 5}, "preset": "phase3"},
+        {"cash_symbol": "BIL"},
+        {"defensive": {"mode": "switch"}},
+        {"mixes": {"NEUTRAL": {"low_volatility": 0.2, "defensive": 0.6}}, "cash_symbol": "BIL", "gross": 0.7},
+        {"risk": {"vol_target": 0.12}},
+        {"risk": {"vol_target": 0.10, "vol_window": 50, "step": 0.01}},
+        {"risk": {"drawdown_ladder": True}},
+        {"risk": {"breaker": True}},
+        {"risk": {"vix_guard": True}},
+        {"risk": {"vix_guard": True, "vix_spike": True}},
+        {"risk": ALL_SCALERS},
+        {"risk": ALL_SCALERS, "regime": {"min_hold": 3, **SHORT_REGIME}, "cash_symbol": "BIL"},
+    ],
+}
+
+
+def names() -> list[str]:
+    return [*registry.names(), "strategies.template:Template"]
+
+
+def cases() -> dict[str, tuple[type[PortfolioStrategy], BookParams]]:
+    """Every registered strategy with its defaults and the settings above."""
+    out = {}
+    for name in names():
+        strategy = registry.resolve(name)
+        for given in [{}, *SETTINGS.get(name, [])]:
+            label = name.rpartition(":")[2] + "".join(f" {k}={v}" for k, v in given.items())
+            out[label] = (strategy, registry.settings(strategy, given))
+    return out
+
+
+def differences(got: Targets, row: int, wanted: Targets, at: int) -> list[str]:
+    """What differs, bit by bit, between two decisions about one session."""
+    pairs: dict[str, tuple[Any, Any]] = {
+        "weights": (got.weights[row], wanted.weights[at]),
+        "decide": (got.decide[row], wanted.decide[at]),
+        "on_switch": (got.on_switch[row], wanted.on_switch[at]),
+    }
+    if wanted.regime is not None and got.regime is not None:
+        pairs["raw label"] = (got.regime.raw[row], wanted.regime.raw[at])
+        pairs["held label"] = (got.regime.held[row], wanted.regime.held[at])
+    if wanted.scale is not None and got.scale is not None:
+        pairs["scale"] = (got.scale[row], wanted.scale[at])
+    for name in wanted.sleeves:
+        pairs[name] = (got.sleeves[name][row], wanted.sleeves[name][at])
+    return [name for name, (a, b) in pairs.items() if not np.array_equal(a, b)]
