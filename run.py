@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ares7.errors import Ares7Error, ConfigError, DataError
+from ares7.errors import Ares7Error
 
 if TYPE_CHECKING:
     from ares7.config import Config
-    from ares7.panel import Panel
-    from ares7.params import BookParams
-    from feeds.backtest import Backtest
+    from feeds.study import Chosen
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_CONFIG = ROOT / "config.yaml"
@@ -51,17 +49,21 @@ def read_config(args: argparse.Namespace) -> Config:
 def backtest(args: argparse.Namespace) -> int:
     """Run the configured strategy and its baseline; write a run folder; print a table."""
     import datetime as dt
-    import time
 
-    began = time.perf_counter()
     config = read_config(args)
-    from ares7.runs import write_run
-
     if config.runs.report:
         from ares7.tearsheet import require_plotly
 
         require_plotly()
-    result = _backtest(config, Path(args.config).resolve().parent, began)
+    from analyzers import add_default_analyzers
+    from analyzers.document import figures
+    from ares7.runs import write_run
+    from feeds.study import Tools, study
+
+    tools = Tools(add_default_analyzers, figures)
+    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    baseline = choose(args, config, config.baseline, {})
+    result = study(config, chosen, baseline, tools, ROOT)
     path = write_run(config.runs.folder, result, stamp=dt.datetime.now(dt.UTC), report=config.runs.report)
     report = path / "report.html" if config.runs.report else None
     if not answer(
@@ -74,199 +76,13 @@ def backtest(args: argparse.Namespace) -> int:
     return 0
 
 
-def _backtest(config: Config, folder: Path, began: float) -> Any:
-    from ares7.costs import BpsCosts
-    from ares7.period import choose_period
-    from ares7.progress import progress, stage
-    from feeds.load import load_panel
+def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str, Any]) -> Chosen:
+    """Strategy class and validated parameters by name."""
+    from feeds.study import Chosen
     from strategies import registry
 
-    chosen = {"strategy": registry.resolve(config.strategy.name, folder)}
-    chosen["baseline"] = registry.resolve(config.baseline, folder)
-    own = registry.settings(chosen["strategy"], config.strategy.params, config.costs)
-    base = registry.settings(chosen["baseline"], {}, config.costs)
-    if own.gross > 1 and not (config.account.margin and config.account.financing_bps is not None):
-        raise ConfigError(
-            f"strategy.params.gross is {own.gross}, above 1: leverage needs account.margin: true "
-            "and account.financing_bps"
-        )
-    if isinstance(config.costs, BpsCosts) and config.costs.is_zero:
-        say("costs are zero: the report says so")
-    stage("loading data")
-    panel = _load(config, own, base, load_panel)
-    panel = choose_period(panel, config.period, own.warmup, config.strategy.name)
-    require_universe(panel)
-    runs: dict[str, Backtest] = {}
-    for role, settings in (("baseline", base), ("strategy", own)):
-        name = config.baseline if role == "baseline" else config.strategy.name
-        with progress(name, len(panel.dates) - panel.start_row) as step:
-            runs[role] = _run_one(config, panel, chosen[role], settings, name, step, runs.get("baseline"))
-    return _result(config, panel, own, runs, began)
-
-
-def _load(config: Config, own: BookParams, base: BookParams, load_panel: Any) -> Panel:
-    import datetime as dt
-
-    import numpy as np
-
-    needs = own.requires | base.requires
-    period = config.period
-    # Calendar days that hold the warm-up for sure: problems before them do not touch the run.
-    margin = dt.timedelta(days=own.warmup * 3 // 2 + 30)
-    first = None if period.start is None else np.datetime64(period.start - margin, "D")
-    last = None if period.end is None else np.datetime64(period.end, "D")
-    panel: Panel = load_panel(config.data, needs, first, last, allow_restated=config.allow_lookahead)
-    return panel
-
-
-def require_universe(panel: Panel) -> None:
-    """Refuse a universe that has no stock with a bar on the start session or on a month end after it."""
-    import numpy as np
-
-    row = panel.start_row
-    rows = np.append(row, row + np.flatnonzero(panel.month_end[row:]))
-    names = (panel.member & panel.bar & panel.is_stock)[rows].any(axis=1)
-    if not names.all():
-        raise DataError(
-            f"universe is empty on {panel.dates[rows[~names][0]]} ({int((~names).sum())} of {len(rows)} month ends): "
-            f"none of {int(panel.is_stock.sum())} stocks is a member with a price; check data.universe, "
-            "the membership file and the period"
-        )
-
-
-def _run_one(
-    config: Config, panel: Panel, strategy: Any, settings: BookParams, name: str, step: Any, baseline: Any
-) -> Backtest:
-    from analyzers import add_default_analyzers
-    from feeds.backtest import run_backtest
-
-    first = panel.start_row
-    dates = panel.dates[first:]
-    base = None if baseline is None else baseline.cerebro.broker.history
-    done = 0
-
-    def on_step(sessions: int) -> None:
-        nonlocal done
-        step(sessions - done)
-        done = sessions
-
-    def analyzers(cerebro: Any, targets: Any) -> None:
-        labels = _labels(panel, settings, targets)
-        add_default_analyzers(
-            cerebro,
-            windows=config.oos,
-            baseline=None if base is None else (base.dates, base.nav),
-            costs=config.costs,
-            labels=None if labels is None else (dates, labels.held[first:]),
-            risk_free=config.metrics.risk_free,
-            rolling_sessions=config.metrics.rolling_sessions,
-            calendar=config.data.calendar,
-        )
-
-    return run_backtest(
-        panel,
-        strategy,
-        settings,
-        account=config.account,
-        costs=config.costs,
-        analyzers=analyzers,
-        on_step=on_step,
-        name=name,
-    )
-
-
-def _labels(panel: Panel, settings: BookParams, targets: Any) -> Any:
-    """Regime of every session: the strategy's own, else the default one where index and VIX are there."""
-    import numpy as np
-
-    from ares7.book import regime_labels
-    from ares7.params import RegimeParams
-
-    if targets.regime is not None:
-        return targets.regime
-    first = panel.start_row
-    known = all(r in panel.series and np.isfinite(panel.series[r][first:]).all() for r in ("index", "vix"))
-    return regime_labels(panel, **RegimeParams().model_dump()) if known else None
-
-
-def _data_warnings(panel: Panel) -> list[str]:
-    """What the loader counted, one line each, and how the universe was chosen."""
-    found = panel.provenance.get("findings", [])
-    lines = [f"{f['input']}/{f['code']} ({f['count']}): {f['message']}" for f in found]
-    if panel.provenance.get("universe") != "members" and not panel.provenance.get("synthetic"):
-        lines.append(
-            "survivorship: the universe has no membership history; names chosen because they exist today "
-            "overstate every return"
-        )
-    return lines
-
-
-def _result(config: Config, panel: Panel, own: BookParams, runs: dict[str, Backtest], began: float) -> Any:
-    import time
-
-    import numpy as np
-
-    from analyzers.document import figures, rounding_loss
-    from ares7.provenance import code_version, versions
-    from ares7.run_files import RunResult
-
-    first = panel.start_row
-    run, targets = runs["strategy"], runs["strategy"].targets
-    history, base = run.cerebro.broker.history, runs["baseline"].cerebro.broker.history
-    document = figures(run.strategy, risk_free=config.metrics.risk_free)
-    baseline = figures(runs["baseline"].strategy, risk_free=config.metrics.risk_free)
-    extra = type(run.strategy).diagnostics(panel, own)
-    synthetic = bool(panel.provenance.get("synthetic"))
-    stamps = ["SYNTHETIC"] * synthetic + ["ZERO COSTS"] * config.costs.is_zero
-    stamps += ["LOOKAHEAD ALLOWED"] * config.allow_lookahead
-    weights = targets.weights[first:]
-    metrics = document | {
-        "strategy": config.strategy.name,
-        "baseline": config.baseline,
-        "baseline_performance": baseline["performance"],
-        "synthetic": synthetic,
-        "stamps": stamps,
-        "start": str(history.dates[0]),
-        "end": str(history.dates[-1]),
-        "sessions": len(history.dates),
-        "rounding": rounding_loss(weights.sum(axis=1), history.gross),
-        "coverage": extra.get("coverage", {}),
-        "warnings": [*_data_warnings(panel), *extra.get("warnings", [])],
-        "notes": extra.get("notes", []),
-    }
-    labels = _labels(panel, own, targets)
-    neutral = np.zeros(len(history.dates), dtype=np.int8)
-    sleeves = {name: values[first:] for name, values in targets.sleeves.items()}
-    sleeves["cash"] = 1.0 - np.sum(list(sleeves.values()), axis=0)
-    return RunResult(
-        config_yaml=config.to_yaml(),
-        digest=config.digest(),
-        strategy=config.strategy.name,
-        baseline=config.baseline,
-        provenance={
-            "code": code_version(ROOT),
-            "versions": versions(),
-            "data": dict(panel.provenance),
-            "parameters": own.model_dump(mode="json"),
-            "warmup_sessions": own.warmup,
-            "trials": 1,
-            "duration_s": round(time.perf_counter() - began, 3),
-        },
-        metrics=metrics,
-        dates=history.dates,
-        nav=history.nav,
-        cash=history.cash,
-        gross=history.gross,
-        baseline_nav=base.nav,
-        symbols=panel.symbols,
-        target_weights=weights,
-        fills=run.cerebro.broker.ledger.fills,
-        orders=run.cerebro.broker.ledger.orders,
-        order_reference=run.cerebro.broker.ledger.reference,
-        regime_raw=neutral if labels is None else labels.raw[first:],
-        regime_held=neutral if labels is None else labels.held[first:],
-        sleeves=sleeves,
-    )
+    strategy = registry.resolve(name, Path(args.config).resolve().parent)
+    return Chosen(name, strategy, registry.settings(strategy, params, config.costs))
 
 
 def list_strategies(args: argparse.Namespace) -> int:
@@ -277,17 +93,15 @@ def list_strategies(args: argparse.Namespace) -> int:
     if not answer(args, {"strategies": found}):
         from ares7.screen import table
 
-        table("Strategies", ("name", "what it does"), found.items())
+        table("Strategies", ("name", "what it does"), found.items(), text_columns=2)
     return 0
 
 
 def show_config(args: argparse.Namespace) -> int:
     """The resolved configuration, parameters of the strategy included."""
-    from strategies import registry
-
     config = read_config(args)
-    strategy = registry.resolve(config.strategy.name, Path(args.config).resolve().parent)
-    params = registry.settings(strategy, config.strategy.params, config.costs).model_dump(mode="json")
+    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    params = chosen.settings.model_dump(mode="json")
     config = config.model_copy(update={"strategy": config.strategy.model_copy(update={"params": params})})
     if not answer(args, config.model_dump(mode="json")):
         print(config.to_yaml(), end="")
@@ -318,6 +132,7 @@ def runs(args: argparse.Namespace) -> int:
                 )
                 for r in found
             ],
+            text_columns=3,
         )
     return 0
 
@@ -380,6 +195,7 @@ def data_check(args: argparse.Namespace) -> int:
             f"{args.folder}: {errors} errors, {len(found) - errors} warnings",
             ("", "code", "count", "what"),
             rows,
+            text_columns=4,
         )
     return 1 if errors else 0
 
@@ -388,9 +204,9 @@ def data_synth(args: argparse.Namespace) -> int:
     """Write a synthetic market in the canonical layout."""
     from feeds.synthetic import generate, write
 
-    settings = read_config(args).data.synthetic
     chosen = {k: v for k in ("preset", "seed", "symbols") if (v := getattr(args, k)) is not None}
-    market = generate(settings.model_validate(settings.model_dump() | chosen))
+    args.set = [*(f"data.synthetic.{k}={v}" for k, v in chosen.items()), *args.set]
+    market = generate(read_config(args).data.synthetic)
     write(market, Path(args.folder), args.format)
     if not answer(args, {"folder": args.folder, **chosen}):
         print(f"wrote {args.folder}; try it: python run.py backtest --data {args.folder}")
@@ -422,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
         made = within.add_parser(
             name, parents=[common, *parents], help=run.__doc__.split("\n")[0], description=run.__doc__
         )
-        made.set_defaults(run=run)
+        made.set_defaults(call=run)
         return made  # type: ignore[no-any-return]
 
     verb("backtest", backtest, chosen)
@@ -449,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     args = parser().parse_args(arguments)
     try:
-        return int(args.run(args))
+        return int(args.call(args))
     except Ares7Error as error:
         say(f"error: {error}")
         answer(args, {"error": str(error), "kind": type(error).__name__})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 
 from ares7.metrics import performance
 
@@ -40,19 +39,4 @@ def figures(strategy: bt.Strategy, *, risk_free: float = 0.0) -> dict[str, Any]:
         "windows": windows,
         "oos": oos,
         "orders": analysis("orders"),
-    }
-
-
-def rounding_loss(target: np.ndarray, gross: np.ndarray) -> dict[str, float]:
-    """How far whole shares leave the book from its targets.
-
-    Parameters
-    ----------
-    target, gross : (S,) fraction of NAV
-        Sum of the target row and what was held, by session.
-    """
-    return {
-        "mean_target_gross": float(target.mean()),
-        "mean_held_gross": float(gross.mean()),
-        "mean_gap": float(np.abs(target[:-1] - gross[1:]).mean()) if len(gross) > 1 else 0.0,
     }

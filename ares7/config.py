@@ -31,6 +31,12 @@ class SyntheticConfig(_Section):
     start: dt.date = dt.date(2010, 1, 4)
     end: dt.date = dt.date(2025, 12, 31)
 
+    @field_validator("preset", mode="before")
+    @classmethod
+    def _yaml_null(cls, value: Any) -> Any:
+        """Unquoted, YAML reads the preset's name as no value."""
+        return "null" if value is None else value
+
 
 class DataConfig(_Section):
     """Where the data comes from and how it is read. Nothing is guessed."""
@@ -180,7 +186,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config file {path} cannot be read: {error}") from None
     try:
         loaded = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader that also refuses duplicates
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets an impossible date through as ValueError
         raise ConfigError(f"config file {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if loaded is None:
         raise ConfigError(f"config file {path} is empty; start from the config.yaml of the project")
@@ -214,7 +220,7 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override!r} is not of the form dotted.name=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(
             f"--set {override!r}: the value is not valid YAML: {' '.join(str(error).split())}"
         ) from None
@@ -226,6 +232,9 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
         if not isinstance(child, dict):
             raise ConfigError(f"--set {override!r}: {key!r} is a value, not a section")
         node = child
+    if keys == ["strategy", "name"] and node.get("name") != value:
+        # The parameters of one strategy mean nothing to another.
+        node.pop("params", None)
     node[keys[-1]] = value
 
 

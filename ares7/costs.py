@@ -1,7 +1,7 @@
 """Commission models: what a fill costs, in USD.
 
 One definition for the event-driven engine, the compiled one and live estimates. Each model is frozen settings
-plus one elementwise function. Sources: bps of traded notional (design.md C9); Interactive Brokers' published
+plus one elementwise function. Sources: bps of traded notional (C9); Interactive Brokers' published
 US stock schedules, fixed and tiered.
 """
 

@@ -1,4 +1,4 @@
-"""The one definition of every figure (design.md C8, rulings 8).
+"""The one definition of every figure (C8, rulings 8).
 
 A NAV series has T values at T session closes, in USD. The first is the starting value, before any fill, so
 that T values give T - 1 returns; a year has 252 sessions. A figure that is not defined (too few returns, no
@@ -41,7 +41,7 @@ def _sd(values: Float1D) -> float:
 
 
 def sharpe(returns: Float1D, risk_free: float = 0.0) -> float:
-    """Annualised Sharpe ratio: mean excess return / sd (ddof 1) * sqrt(252) (design.md C8).
+    """Annualised Sharpe ratio: mean excess return / sd (ddof 1) * sqrt(252) (C8).
 
     Parameters
     ----------
@@ -61,8 +61,7 @@ def sharpe(returns: Float1D, risk_free: float = 0.0) -> float:
 def sharpe_standard_error(returns: Float1D, risk_free: float = 0.0) -> float:
     """Standard error of `sharpe` for iid returns: sqrt((1 + SR^2 / 2) / R) * sqrt(252), SR a session.
 
-    NaN where `sharpe` is. Source: Lo, "The Statistics of Sharpe Ratios", Financial Analysts Journal 58(4),
-    2002.
+    NaN where `sharpe` is. Source: Lo, "The Statistics of Sharpe Ratios", Fin. Analysts Journal 58(4), 2002.
     """
     per_session = sharpe(returns, risk_free) / _ROOT_YEAR
     return math.sqrt((1.0 + per_session**2 / 2.0) / len(returns)) * _ROOT_YEAR if len(returns) else math.nan
@@ -262,10 +261,7 @@ class MonthlyReturns:
 def monthly_returns(dates: Dates, nav: Float1D) -> MonthlyReturns:
     """Return of each calendar month: last NAV of the month over the last NAV before it.
 
-    Parameters
-    ----------
-    dates : (T,) datetime64[D]
-    nav : (T,) USD, starting value first
+    ``dates`` are (T,) datetime64[D], ``nav`` (T,) USD with the starting value first.
     """
     months = dates.astype("datetime64[M]").astype(np.int64)
     last = np.flatnonzero(np.append(months[1:] != months[:-1], True)) if len(months) else np.zeros(0, int)
@@ -281,7 +277,7 @@ def monthly_returns(dates: Dates, nav: Float1D) -> MonthlyReturns:
 
 
 def degradation(train_sharpe: float, oos_sharpes: Sequence[float]) -> float:
-    """(train Sharpe - mean OOS Sharpe) / train Sharpe (design.md section 7).
+    """(train Sharpe - mean OOS Sharpe) / train Sharpe.
 
     NaN without an OOS figure, and where the train Sharpe is not positive: a share of it would mean nothing.
     """

@@ -34,7 +34,7 @@ class BookParams(BaseModel):
 
 
 class RegimeParams(BaseModel):
-    """Thresholds of the regime (design.md section 6)."""
+    """Thresholds of the regime (docs/strategies.md)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     sma: int = Field(default=200, ge=2, le=1000)

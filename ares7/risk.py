@@ -164,7 +164,7 @@ def breaker_state(drawdown: Float1D, params: RiskParams) -> Bool1D:
 
 
 def vix_scale(vix: Float1D, params: RiskParams) -> Float1D:
-    """VIX guard: scale of the highest level reached (``>=``), times the spike factor (domain.md 5.5)."""
+    """VIX guard: scale of the highest level reached (``>=``), times the spike factor."""
     out = np.ones(len(vix))
     if params.vix_guard:
         for level, scale in params.vix_levels:
@@ -220,7 +220,7 @@ def risk_scale(panel: Panel, weights: Float2D, params: RiskParams) -> Float1D:
 
 
 def drawdown_scale(drawdown: Float1D, params: RiskParams) -> Float1D:
-    """Ladder times breaker: the breaker multiplies the ladder (domain.md section 16, case 15)."""
+    """Ladder times breaker: the breaker multiplies the ladder."""
     scale = ladder_scale(drawdown, params.ladder) if params.drawdown_ladder else np.ones(len(drawdown))
     if params.breaker:
         scale = np.where(breaker_state(drawdown, params), scale * params.breaker_scale, scale)

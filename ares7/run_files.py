@@ -73,7 +73,7 @@ class RunResult:
 
 
 def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
-    """Write every file of design.md section 5 but the report into an existing folder.
+    """Write every file of docs/guide.md but the report into an existing folder.
 
     Columns beyond the design: ``orders.csv`` has ``date,symbol,side,quantity,close,kind,status,resolved,
     order_ref`` (date of the decision; total-return close; empty ``resolved`` while an order waits) and

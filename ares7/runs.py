@@ -1,6 +1,6 @@
 """Run folders: what a run leaves behind, written atomically, listed and read back.
 
-``runs/<UTC stamp>-<strategy>-<config hash>/`` holds the files of design.md section 5. Only the stamp and the
+``runs/<UTC stamp>-<strategy>-<config hash>/`` holds the files of docs/guide.md. Only the stamp and the
 duration in ``provenance.json``, and the report, which quotes them, depend on when a run was made: two runs of
 one configuration on the same data give the same bytes everywhere else.
 """

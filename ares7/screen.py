@@ -10,9 +10,14 @@ ABSENT = "–"
 
 
 def table(
-    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, captions: Iterable[str] = ()
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    captions: Iterable[str] = (),
+    text_columns: int = 1,
 ) -> None:
-    """Print a table; the first column is left-aligned, the others right-aligned."""
+    """Print a table; the first ``text_columns`` are left-aligned, the others right-aligned."""
     # Imported here: rich costs 40 ms and a script that reads --json does not need it.
     from rich.console import Console
     from rich.table import Table
@@ -21,7 +26,7 @@ def table(
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
     grid = Table(title=Text(title), title_justify="left", header_style="bold")
     for i, name in enumerate(header):
-        grid.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+        grid.add_column(Text(name), justify="left" if i < text_columns else "right", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print(grid)

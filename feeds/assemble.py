@@ -21,7 +21,7 @@ from ares7.config import DataConfig
 from ares7.errors import MissingData
 from ares7.panel import Panel
 from feeds.cache import input_files
-from feeds.findings import Finding
+from feeds.findings import Finding, Input
 from feeds.inputs import Inputs, read_inputs, read_source
 from feeds.market import Role, check_funds, role_series
 from feeds.membership import member_mask, universe_findings, without_prices
@@ -129,11 +129,9 @@ def _panel(
     fields = place_on_grid(tables, dates, symbols)
     is_stock = np.array([symbol not in config.etfs for symbol in symbols], dtype=bool)
     bar = np.isfinite(fields["close"])
-    inputs.findings += gaps(fields["close"], dates, symbols, stocks.source)
-    silent = [symbols[i] for i in np.flatnonzero(~np.asarray(bar.any(axis=0)))]
-    if silent:
-        text = f"{stocks.source}: {len(silent)} names have no bar in the period ({', '.join(silent[:5])}); drop them"
-        inputs.findings.append(Finding("warning", "prices", "no-bar", text, len(silent)))
+    _note_gaps(inputs, stocks, "prices", fields["close"], dates, symbols, is_stock)
+    if funds is not None:
+        _note_gaps(inputs, funds, "etfs", fields["close"], dates, symbols, ~is_stock)
     month_end, week_end = sessions.period_ends(dates, config.calendar)
     return Panel(
         dates=dates,
@@ -145,6 +143,23 @@ def _panel(
         month_end=month_end,
         week_end=week_end,
     )
+
+
+def _note_gaps(
+    inputs: Inputs,
+    rows: PriceRows,
+    name: Input,
+    close: Float2D,
+    dates: Dates,
+    symbols: tuple[str, ...],
+    columns: Bool1D,
+) -> None:
+    close, names = close[:, columns], tuple(symbols[i] for i in np.flatnonzero(columns))
+    inputs.findings += gaps(close, dates, names, rows.source, name)
+    silent = [names[i] for i in np.flatnonzero(~np.isfinite(close).any(axis=0))]
+    if silent:
+        text = f"{rows.source}: {len(silent)} names have no bar in the period ({', '.join(silent[:5])}); drop them"
+        inputs.findings.append(Finding("warning", name, "no-bar", text, len(silent)))
 
 
 def _member(inputs: Inputs, dates: Dates, symbols: tuple[str, ...], is_stock: Bool1D, bar: Bool2D) -> Bool2D:
@@ -216,7 +231,10 @@ def _stamped(
     source: dict[str, Any],
     fundamentals: dict[str, Any],
 ) -> Panel:
-    """Add where the data came from, what was counted, and the hash of the content."""
+    """Add where the data came from, what was counted, and the hash of the content.
+
+    Nothing of it depends on where the folder lies, so that equal data give equal provenance.
+    """
     warnings = Counter[str]()
     for finding in inputs.findings:
         if finding.severity == "warning":
@@ -231,7 +249,12 @@ def _stamped(
         "fundamentals": fundamentals,
         "warnings": dict(sorted(warnings.items())),
         "findings": [
-            {"input": f.input, "code": f.code, "count": f.count, "message": f.message}
+            {
+                "input": f.input,
+                "code": f.code,
+                "count": f.count,
+                "message": f.message.replace(f"{folder}/", ""),
+            }
             for f in inputs.findings
             if f.severity == "warning"
         ],

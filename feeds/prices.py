@@ -137,15 +137,12 @@ def _steps(rows: PriceRows, order: Int1D) -> Int1D:
 
 
 def _value_rules(values: Mapping[str, Float1D]) -> Iterator[_Rule]:
+    empty = [name for name, column in values.items() if np.isnan(column).any()]
+    if empty:
+        missing = np.logical_or.reduce([np.isnan(values[name]) for name in empty])
+        limit, remedy = f"no number in {', '.join(empty)}", "write it or remove the row"
+        yield _Rule("missing-value", missing, None, limit, remedy, kind=MissingData)
     for name, column in values.items():
-        yield _Rule(
-            "missing-value",
-            np.isnan(column),
-            name,
-            "no number",
-            "write it or remove the row",
-            kind=MissingData,
-        )
         yield _Rule("infinite-value", np.isinf(column), name, "not finite", "correct the value")
         if name == "volume":
             yield _Rule("bad-volume", column < 0, name, "below 0", "correct the value")
@@ -221,7 +218,9 @@ def _finding(rows: PriceRows, rule: _Rule, name: Input, used: bool, at: Int1D, w
     )
 
 
-def gaps(close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str) -> list[Finding]:
+def gaps(
+    close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str, name: Input
+) -> list[Finding]:
     """Sessions without a bar between a name's first and last bar.
 
     A name's own gap is a warning. A session on which none of many names has a bar is a hole in the file, and an
@@ -245,7 +244,7 @@ def gaps(close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str)
             f"{source} has no row at all on {count} exchange sessions from {first} to {last}; add the rows, or "
             "set data.calendar to the exchange that was closed"
         )
-        finding = Finding("error", "prices", "missing-session", text, count, first, last, MissingData)
+        finding = Finding("error", name, "missing-session", text, count, first, last, MissingData)
         findings.append(finding)
     rows, columns = np.nonzero(open_gap)
     if len(rows):
@@ -255,5 +254,5 @@ def gaps(close: Float2D, sessions: Dates, symbols: tuple[str, ...], source: str)
             f"{symbols[columns[0]]!r} on {sessions[rows[0]]} (of {', '.join(names[:5])}); a gap is marked at "
             "the last close; add the rows if the name traded"
         )
-        findings.append(Finding("warning", "prices", "gap", text, count=len(rows)))
+        findings.append(Finding("warning", name, "gap", text, count=len(rows)))
     return findings

@@ -14,7 +14,7 @@ from ares7.signals.regime import HOLD_WINDOW, held_labels, raw_labels
 
 
 class RegimeIndicator(bt.Indicator):
-    """Regime of an index feed and a VIX feed, bar by bar (design.md section 6).
+    """Regime of an index feed and a VIX feed, bar by bar (docs/strategies.md).
 
     ``RegimeIndicator(index, vix)``; lines ``raw`` and ``held`` hold `ares7.signals.regime.Regime` values.
     Equal to `ares7.book.regime_labels` from the first bar on, warm-up included.

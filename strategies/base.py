@@ -109,13 +109,14 @@ class PortfolioStrategy(bt.Strategy):
             whole=self._account.shares == "whole",
             min_trade_nav=self._account.min_trade_nav,
         )
+        on_switch = bool(self._targets.on_switch[self.row])
         if self._use_baskets:
             self.broker.cancel_waiting()
-            self.broker.submit_basket(basket, on_switch=bool(self._targets.on_switch[self.row]))
+            self.broker.submit_basket(basket, on_switch=on_switch)
             return
         for order in [o for o in self.broker.get_orders_open() if o.alive()]:
             self.cancel(order)
-        self._submit_singly(basket)
+        self._submit_singly(basket, OrderKind.DECISION, on_switch)
 
     def _retry(self) -> None:
         if self._use_baskets:
@@ -138,13 +139,15 @@ class PortfolioStrategy(bt.Strategy):
         if self._use_baskets:
             self.broker.submit_basket(basket, kind=OrderKind.RETRY)
             return
-        self._retried.update(self._submit_singly(basket))
+        self._retried.update(self._submit_singly(basket, OrderKind.RETRY))
 
-    def _submit_singly(self, basket: Basket) -> list[int]:
+    def _submit_singly(self, basket: Basket, kind: OrderKind, on_switch: bool = False) -> list[int]:
         references = []
         for column, quantity in zip(basket.symbol.tolist(), basket.quantity.tolist(), strict=True):
             trade = self.buy if quantity > 0 else self.sell
-            references.append(trade(data=self.datas[column], size=abs(quantity)).ref)
+            references.append(
+                trade(data=self.datas[column], size=abs(quantity), kind=kind, on_switch=on_switch).ref
+            )
         return references
 
     def _now(self) -> tuple[Float1D, Bool1D, Float1D]:

@@ -19,7 +19,7 @@ from strategies.base import PortfolioStrategy
 
 
 class Params(BookParams):
-    """Basket and switch settings (rulings 20, domain.md 4.1)."""
+    """Basket and switch settings (rulings 20)."""
 
     mode: Literal["basket", "switch"] = "basket"
     assets: tuple[str, ...] = Field(default=("TLT", "IEF", "SHY", "GLD"), min_length=1)
@@ -93,7 +93,7 @@ def _basket(panel: Panel, params: Params) -> Sleeve:
 def risk_on(panel: Panel, params: Params) -> Bool1D:
     """(T,) bool of the SPY/TLT switch: trend, 60-session fall and drawdown of the unswitched book.
 
-    A missing comparison is false, so the first rows are risk-off (domain.md 4.1).
+    A missing comparison is false, so the first rows are risk-off.
     """
     column = _column(panel, params.equity)
     close = panel.fields["close"][:, column]

@@ -76,7 +76,7 @@ class Params(BookParams):
     def _bull_only(cls, value: dict[str, Mix]) -> dict[str, Mix]:
         for name, mix in value.items():
             if name != "BULL" and mix.quality_momentum > 0:
-                raise ValueError(f"{name}: quality_momentum acts in BULL only (design.md section 6)")
+                raise ValueError(f"{name}: quality_momentum acts in BULL only (docs/strategies.md)")
         return value
 
     def mix(self, regime: Regime) -> Mix:

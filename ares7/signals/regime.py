@@ -1,4 +1,4 @@
-"""Market regime from an index and VIX, known at the close (design.md section 6, rulings 12 and 13)."""
+"""Market regime from an index and VIX, known at the close (rulings 12 and 13)."""
 
 from __future__ import annotations
 

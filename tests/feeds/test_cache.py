@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ares7.config import DataConfig, SyntheticConfig
 from ares7.errors import DataError, StaleData
 from ares7.panel import Panel
 from feeds import cache
@@ -312,3 +314,30 @@ def test_cached_load_of_4000_by_200_takes_milliseconds(folder: Path, store: Path
         taken.append(time.perf_counter() - begin)
     shutil.rmtree(store)
     assert min(taken) < 0.015
+
+
+def test_synthetic_market_needs_no_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    small = SyntheticConfig(symbols=20, start=dt.date(2015, 1, 2), end=dt.date(2016, 12, 30))
+    (tmp_path / "cache").write_text("not a folder")
+    plain, _ = load_with_findings(DataConfig(cache=None, synthetic=small))
+    with caplog.at_level(logging.WARNING):
+        hindered, _ = load_with_findings(DataConfig(cache=tmp_path / "cache", synthetic=small))
+    stored, _ = load_with_findings(DataConfig(cache=tmp_path / "other", synthetic=small))
+    assert plain is not None
+    assert hindered is not None
+    assert stored is not None
+    same(plain, hindered)
+    same(plain, stored)
+    assert "is not usable" in caplog.text
+
+
+def test_cached_synthetic_market_needs_no_files(tmp_path: Path) -> None:
+    small = SyntheticConfig(symbols=20, start=dt.date(2015, 1, 2), end=dt.date(2016, 12, 30))
+    first, _ = load_with_findings(DataConfig(cache=tmp_path, synthetic=small))
+    for folder in tmp_path.glob("synthetic-*"):
+        shutil.rmtree(folder)
+    second, _ = load_with_findings(DataConfig(cache=tmp_path, synthetic=small))
+    assert first is not None
+    assert second is not None
+    same(first, second)
+    assert not list(tmp_path.glob("synthetic-*"))

@@ -12,13 +12,11 @@ from tests.feeds.vendor_files import (
     write,
 )
 
-D = np.datetime64
-
 
 def test_fred_holidays_are_left_out(tmp_path):
     text = "observation_date,VIXCLS\n2020-02-14,13.68\n2020-02-17,.\n2020-02-18,14.83\n2020-02-19,\n"
     dates, closes = read_close_series(write(tmp_path / "VIXCLS.csv", text), "fred")
-    assert dates.dtype == D("2020-02-14").dtype
+    assert dates.dtype == np.dtype("datetime64[D]")
     assert [str(d) for d in dates] == ["2020-02-14", "2020-02-18"]
     assert closes.tolist() == [13.68, 14.83]
 

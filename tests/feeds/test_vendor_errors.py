@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from ares7.config import DataConfig
@@ -20,9 +19,6 @@ from tests.feeds.vendor_files import (
     vendor,
     write,
 )
-
-D = np.datetime64
-
 
 BAD_ROWS = {
     "a day twice": (

@@ -27,7 +27,6 @@ from tests.feeds.vendor_files import (
     write,
 )
 
-D = np.datetime64
 DATA = os.environ.get("ARES7_DATA")
 needs_data = pytest.mark.skipif(DATA is None, reason="ARES7_DATA names no real data folder")
 

@@ -46,7 +46,7 @@ def example_run(
         strategy=strategy,
         baseline="equal_weight",
         provenance={
-            "git_commit": "0123456789abcdef0123456789abcdef01234567",
+            "git_commit": "01234567" * 5,
             "versions": {"python": "3.11.9", "numpy": "2.4.6", "backtrader": "1.9.78.123"},
             "data": {"synthetic": True, "preset": "planted", "seed": 7, "panel_sha256": "ab" * 32},
             "trials": 1,

@@ -1,4 +1,4 @@
-"""Turnover, costs, orders, exposure and regimes (design.md C9, rulings 8)."""
+"""Turnover, costs, orders, exposure and regimes (C9, rulings 8)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Run folders: the files of design.md section 5, exact, atomic, and read back."""
+"""Run folders: the files of docs/guide.md, exact, atomic, and read back."""
 
 from __future__ import annotations
 

@@ -1,0 +1,251 @@
+"""A strategy beside its baseline on one panel: from configuration to everything that a run folder keeps.
+
+Strategies, analyzers and figures are handed in; this module imports none of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ares7.book import RegimeLabels, Targets, regime_labels
+from ares7.config import Config
+from ares7.errors import ConfigError, DataError
+from ares7.panel import Panel
+from ares7.params import BookParams, RegimeParams
+from ares7.period import choose_period
+from ares7.progress import progress, stage
+from ares7.provenance import code_version, versions
+from ares7.run_files import RunResult
+from feeds.backtest import Backtest, run_backtest
+from feeds.cerebro import PanelCerebro
+from feeds.load import load_panel
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A strategy that the configuration names: its name there, its class and its parameters."""
+
+    name: str
+    strategy: type[Any]
+    settings: BookParams
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is handed in.
+
+    Attributes
+    ----------
+    add_analyzers : callable
+        ``analyzers.add_default_analyzers``.
+    figures : callable
+        ``analyzers.document.figures``.
+    """
+
+    add_analyzers: Callable[..., None]
+    figures: Callable[..., dict[str, Any]]
+
+
+def load_for(config: Config, chosen: Chosen, baseline: Chosen) -> Panel:
+    """Load what both strategies read, cut to the period, with the start session set.
+
+    Raises
+    ------
+    DataError, ConfigError
+        The data or the period cannot serve the run.
+    """
+    needs = chosen.settings.requires | baseline.settings.requires
+    warmup = max(chosen.settings.warmup, baseline.settings.warmup)
+    # Calendar days that hold the warm-up for sure: problems before them do not touch the run.
+    margin = dt.timedelta(days=warmup * 3 // 2 + 30)
+    start, end = config.period.start, config.period.end
+    first = None if start is None else np.datetime64(start - margin, "D")
+    last = None if end is None else np.datetime64(end, "D")
+    panel = load_panel(config.data, needs, first, last, allow_restated=config.allow_lookahead)
+    panel = choose_period(panel, config.period, warmup, chosen.name)
+    require_universe(panel)
+    return panel
+
+
+def require_universe(panel: Panel) -> None:
+    """Refuse a universe that has no stock with a bar on the start session or on a month end after it.
+
+    Raises
+    ------
+    DataError
+    """
+    row = panel.start_row
+    rows = np.append(row, row + np.flatnonzero(panel.month_end[row:]))
+    names = (panel.member & panel.bar & panel.is_stock)[rows].any(axis=1)
+    if not names.all():
+        raise DataError(
+            f"universe is empty on {panel.dates[rows[~names][0]]} ({int((~names).sum())} of {len(rows)} month ends): "
+            f"none of {int(panel.is_stock.sum())} stocks is a member with a price; check data.universe, "
+            "the membership file and the period"
+        )
+
+
+def require_margin(config: Config, settings: BookParams) -> None:
+    """Refuse leverage that the account has no margin for (rulings 6).
+
+    Raises
+    ------
+    ConfigError
+    """
+    if settings.gross > 1 and not config.account.margin:
+        raise ConfigError(
+            f"strategy.params.gross is {settings.gross}, above 1: leverage needs account.margin: true "
+            "and account.financing_bps"
+        )
+
+
+def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: Path) -> RunResult:
+    """Load, run baseline and strategy, compute every figure.
+
+    Parameters
+    ----------
+    config : Config
+    chosen, baseline : Chosen
+    tools : Tools
+    root : Path
+        Folder of the project, whose commit is recorded.
+    """
+    began = time.perf_counter()
+    require_margin(config, chosen.settings)
+    stage("loading data")
+    panel = load_for(config, chosen, baseline)
+    base = _run(config, panel, baseline, tools, None)
+    run = _run(config, panel, chosen, tools, base)
+    result = _result(config, panel, chosen, run, base, tools, root)
+    result.provenance["duration_s"] = round(time.perf_counter() - began, 3)  # type: ignore[index]
+    return result
+
+
+def _run(config: Config, panel: Panel, chosen: Chosen, tools: Tools, baseline: Backtest | None) -> Backtest:
+    first = panel.start_row
+    base = None if baseline is None else baseline.cerebro.broker.history
+
+    def analyzers(cerebro: PanelCerebro, targets: Targets) -> None:
+        labels = _labels(panel, targets)
+        tools.add_analyzers(
+            cerebro,
+            windows=config.oos,
+            baseline=None if base is None else (base.dates, base.nav),
+            costs=config.costs,
+            labels=None if labels is None else (panel.dates[first:], labels.held[first:]),
+            risk_free=config.metrics.risk_free,
+            rolling_sessions=config.metrics.rolling_sessions,
+            calendar=config.data.calendar,
+        )
+
+    with progress(chosen.name, len(panel.dates) - first) as step:
+        return run_backtest(
+            panel,
+            chosen.strategy,
+            chosen.settings,
+            account=config.account,
+            costs=config.costs,
+            analyzers=analyzers,
+            on_step=lambda _: step(1),
+            name=chosen.name,
+        )
+
+
+def _labels(panel: Panel, targets: Targets) -> RegimeLabels | None:
+    """Regime of every session: the strategy's own, else the default one where index and VIX are there."""
+    if targets.regime is not None:
+        return targets.regime
+    first = panel.start_row
+    known = all(r in panel.series and np.isfinite(panel.series[r][first:]).all() for r in ("index", "vix"))
+    return regime_labels(panel, **RegimeParams().model_dump()) if known else None
+
+
+def _data_warnings(panel: Panel) -> list[str]:
+    """What the loader counted, one line each, and how the universe was chosen."""
+    found = panel.provenance.get("findings", [])
+    lines = [f"{f['input']}/{f['code']} ({f['count']}): {f['message']}" for f in found]
+    if panel.provenance.get("universe") != "members" and not panel.provenance.get("synthetic"):
+        lines.append(
+            "survivorship: the universe has no membership history; names chosen because they exist today "
+            "overstate every return"
+        )
+    return lines
+
+
+def _stamps(config: Config, panel: Panel) -> list[str]:
+    stamps = {
+        "SYNTHETIC": bool(panel.provenance.get("synthetic")),
+        "ZERO COSTS": config.costs.is_zero,
+        "LOOKAHEAD": config.account.exec_lag == 0,
+        "LOOKAHEAD ALLOWED": config.allow_lookahead and config.account.exec_lag > 0,
+    }
+    return [name for name, applies in stamps.items() if applies]
+
+
+def _result(
+    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools, root: Path
+) -> RunResult:
+    first, targets = panel.start_row, run.targets
+    history, recorded = run.cerebro.broker.history, run.strategy.analyzers.getbyname("fills")
+    extra = chosen.strategy.diagnostics(panel, chosen.settings)
+    weights = targets.weights[first:]
+    target_gross = weights.sum(axis=1)
+    metrics = tools.figures(run.strategy, risk_free=config.metrics.risk_free) | {
+        "strategy": chosen.name,
+        "baseline": config.baseline,
+        "baseline_performance": tools.figures(base.strategy, risk_free=config.metrics.risk_free)[
+            "performance"
+        ],
+        "synthetic": bool(panel.provenance.get("synthetic")),
+        "stamps": _stamps(config, panel),
+        "start": str(history.dates[0]),
+        "end": str(history.dates[-1]),
+        "sessions": len(history.dates),
+        "rounding": {
+            "mean_target_gross": float(target_gross.mean()),
+            "mean_held_gross": float(history.gross.mean()),
+            "mean_gap": float(np.abs(target_gross[:-1] - history.gross[1:]).mean()),
+        },
+        "coverage": extra.get("coverage", {}),
+        "warnings": [*_data_warnings(panel), *extra.get("warnings", [])],
+        "notes": extra.get("notes", []),
+    }
+    labels = _labels(panel, targets)
+    neutral = np.zeros(len(history.dates), dtype=np.int8)
+    sleeves = {name: values[first:] for name, values in targets.sleeves.items()}
+    sleeves["cash"] = 1.0 - np.sum(list(sleeves.values()), axis=0)
+    return RunResult(
+        config_yaml=config.to_yaml(),
+        digest=config.digest(),
+        strategy=chosen.name,
+        baseline=config.baseline,
+        provenance={
+            "code": code_version(root),
+            "versions": versions(),
+            "data": dict(panel.provenance),
+            "parameters": chosen.settings.model_dump(mode="json"),
+            "warmup_sessions": chosen.settings.warmup,
+            "trials": 1,
+        },
+        metrics=metrics,
+        dates=history.dates,
+        nav=history.nav,
+        cash=history.cash,
+        gross=history.gross,
+        baseline_nav=base.cerebro.broker.history.nav,
+        symbols=panel.symbols,
+        target_weights=weights,
+        fills=recorded.fills,
+        orders=recorded.orders,
+        order_reference=recorded.ledger.reference,
+        regime_raw=neutral if labels is None else labels.raw[first:],
+        regime_held=neutral if labels is None else labels.held[first:],
+        sleeves=sleeves,
+    )
