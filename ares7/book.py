@@ -157,8 +157,9 @@ def decision_mask(panel: Panel, held: Label1D | None = None, scale: Float1D | No
 
 def tradable(panel: Panel) -> Bool2D:
     """(T, N) bool: member of the universe, with a bar in the last five sessions."""
-    age = np.arange(len(panel.dates))[:, None] - latest_bar(panel.bar)
-    return panel.member & (age < FRESH_SESSIONS)
+    latest = latest_bar(panel.bar)
+    age = np.arange(len(panel.dates))[:, None] - latest
+    return panel.member & (latest >= 0) & (age < FRESH_SESSIONS)
 
 
 def frozen(sleeve: Sleeve, rows: Int1D) -> Float2D:

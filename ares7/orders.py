@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ares7.arrays import Bool1D, Float1D, Int1D
-from ares7.costs import CostModel
 
 RETRY_CASH = 0.98
 """Fraction of the cash that a retried order may use (rulings 4)."""
@@ -100,7 +99,7 @@ def retry_orders(
     close: Float1D,
     bar: Bool1D,
     cash: float,
-    costs: CostModel,
+    fees: Float1D,
     *,
     whole: bool,
 ) -> Basket:
@@ -115,8 +114,8 @@ def retry_orders(
     missing : (K,) shares, positive
     close, bar : (N,)
     cash : USD
-    costs : CostModel
-        ``fee`` is the commission of the missing quantity as a fraction of its notional.
+    fees : (K,) USD
+        Commission of the missing quantity at the close; ``fee`` is its fraction of the notional.
     whole : bool
 
     Returns
@@ -124,7 +123,7 @@ def retry_orders(
     Basket
     """
     price = close[symbol]
-    fee = costs.fees(missing, price) / (missing * price)
+    fee = fees / (missing * price)
     affordable = RETRY_CASH * cash / (price * (1.0 + fee))
     quantity = np.minimum(missing, np.floor(affordable) if whole else affordable)
     keep = bar[symbol] & (quantity > 0)

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ares7.arrays import Bool1D, Float1D, Float2D
+from ares7.book import MONTH_SESSIONS
 from ares7.panel import Panel
 from ares7.signals.windows import spanning_returns, trailing_mean, trailing_std
 
@@ -73,8 +74,8 @@ class RiskParams(BaseModel):
         vol = self.vol_window if self.vol_target is not None else 0
         spike = self.vix_spike_window if self.vix_spike else 0
         breaker = MEMORY if self.breaker else 0
-        # One row more for the return that enters the first row, one for the change of the stepped scale.
-        return max(curve + breaker, vol, spike) + 2 if self.enabled else 0
+        # The scale is read at the latest decision, up to a month back, like the targets of its first return.
+        return max(curve + breaker, vol, spike) + MONTH_SESSIONS if self.enabled else 0
 
 
 def model_returns(panel: Panel, weights: Float2D, cost_bps: float) -> Float1D:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from ares7.book import Targets, delayed
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
-from ares7.errors import ConfigError
+from ares7.errors import Ares7Error, ConfigError
 from ares7.panel import Panel
 from ares7.params import BookParams
 from feeds.cerebro import PanelCerebro, ares7_cerebro
@@ -34,6 +35,49 @@ class Backtest:
     targets: Targets
     strategy: Any
     cerebro: PanelCerebro
+
+
+def computed_targets(panel: Panel, strategy: type[Any], settings: BookParams, name: str) -> Targets:
+    """Call a strategy's ``weights`` and check what it gives.
+
+    Raises
+    ------
+    ConfigError
+        Naming file and line where the code fails, or what is wrong with the targets.
+    """
+    try:
+        targets = strategy.weights(panel, settings)
+    except Ares7Error:
+        raise
+    except Exception as error:  # the user's own code may fail in any way
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            f"strategy {name} failed at {place.filename}:{place.lineno}: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}; correct the strategy"
+        ) from error
+    if not isinstance(targets, Targets):
+        raise ConfigError(f"strategy {name}: weights must return Targets, not {type(targets).__name__}")
+    rows, mask = np.shape(targets.weights), np.shape(targets.decide)
+    if rows != panel.shape or mask != panel.shape[:1]:
+        raise ConfigError(
+            f"strategy {name}: weights has shape {rows} and decide {mask}; expected {panel.shape} and "
+            f"{panel.shape[:1]}, one row a session and one column a symbol of the panel"
+        )
+    unusable = ~(np.isfinite(targets.weights) & (targets.weights >= 0))
+    if unusable.any():
+        row, column = np.argwhere(unusable)[0]
+        raise ConfigError(
+            f"strategy {name}: the weight of {panel.symbols[column]} on {panel.dates[row]} is "
+            f"{targets.weights[row, column]}; weights must be numbers of at least 0, and 0 where nothing is known"
+        )
+    total = targets.weights.sum(axis=1)
+    if total.max(initial=0.0) > settings.gross + 1e-9:
+        row = int(total.argmax())
+        raise ConfigError(
+            f"strategy {name}: the weights on {panel.dates[row]} sum to {total[row]:.6g}, above gross "
+            f"{settings.gross}; scale them down, or set strategy.params.gross"
+        )
+    return targets
 
 
 def require_affordable(panel: Panel, targets: Targets, account: AccountConfig, name: str) -> None:
@@ -95,9 +139,9 @@ def run_backtest(
     Raises
     ------
     ConfigError
-        The account cannot trade what the strategy wants.
+        The strategy's own code fails or gives no usable targets; the account cannot trade what it wants.
     """
-    targets: Targets = strategy.weights(panel, settings)
+    targets = computed_targets(panel, strategy, settings, name)
     targets = delayed(targets, account.exec_lag - 1, panel.start_row)
     require_affordable(panel, targets, account, name)
     cerebro = ares7_cerebro(panel, costs=costs, account=account)

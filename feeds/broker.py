@@ -65,7 +65,7 @@ class PanelBroker(bt.brokers.BackBroker):
     """Backtrader's broker plus baskets, the rules of rulings 4 and 5, and interest on cash.
 
     Two ways of trading, never mixed in one run. *Orders*: ``buy`` and ``sell`` go through Backtrader's own code;
-    this class only makes a market order wait while its name has no bar, and closes delisted positions.
+    this class only makes an order wait while its name has no bar, and closes delisted positions.
     *Baskets*: ``submit_basket`` takes one vector of orders a session, filled by `ares7.execution`; they create no
     ``bt.Order``, so order notifications do not exist and the `ledger` is the record.
 
@@ -90,13 +90,17 @@ class PanelBroker(bt.brokers.BackBroker):
         ("financing_bps", 0.0),
     )
 
+    def __init__(self, **_: Any) -> None:
+        super().__init__()
+        self.addcommissioninfo(CostCommission(costs=self.p.costs))
+
     def start(self) -> None:
         """Reset the account; called by Cerebro."""
         super().start()
-        self.addcommissioninfo(CostCommission(costs=self.p.costs))
         bars: EngineBars = self.p.bars
         count, sessions = len(bars.panel.symbols), bars.stop - bars.first
         self.cash: float = self.cash
+        self._fundval: float = self._fundval
         self._bars = bars
         self._exits = bars.exits
         self._row = -1
@@ -126,6 +130,16 @@ class PanelBroker(bt.brokers.BackBroker):
         model: CostModel = self.p.costs
         return model
 
+    @property
+    def takes_baskets(self) -> bool:
+        """Nothing is set that only Backtrader's own order code does: slippage, fillers, other commissions."""
+        p = self.p
+        special = (
+            p.slip_perc or p.slip_fixed or p.filler or p.coc or p.coo or not (p.checksubmit and p.shortcash)
+        )
+        own = len(self.comminfo) == 1 and isinstance(self.comminfo[None], CostCommission)
+        return own and not special
+
     # Baskets ------------------------------------------------------------------------------------------
 
     def submit_basket(
@@ -142,7 +156,8 @@ class PanelBroker(bt.brokers.BackBroker):
         """
         if self.orders:
             raise ConfigError("this run trades single orders; baskets cannot be mixed with them")
-        self._baskets = True
+        if not self._baskets:
+            self._baskets, self._account.cash = True, float(self.cash)
         if not len(basket.symbol):
             return
         session = self._bars.panel.dates[self._bars.first + self._row]
@@ -170,7 +185,8 @@ class PanelBroker(bt.brokers.BackBroker):
             return self._account.held
         out = np.zeros(len(self._bars.panel.symbols))
         for data, position in self.positions.items():
-            out[data.column] = position.size
+            if isinstance(data, AlignedData):
+                out[data.column] = position.size
         return out
 
     def _lapse(self, which: AnyArray) -> None:
@@ -222,14 +238,27 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def next(self) -> None:
         """One session: interest, orders, delistings, value."""
-        self._row += 1
+        row = len(self.cerebro.datas[0]) - 1
+        if row == self._row:
+            # Another feed has a bar where the panel has no session.
+            if not self._baskets:
+                super().next()
+            return
+        self._row = row
         if self._baskets:
             self._next_baskets()
+            sizes, close = self._account.held, self._bars.prices["close"][row]
         else:
             self._next_orders()
-        held = self.held
-        invested = np.abs(held) @ self._bars.prices["close"][self._row]
-        self._record[:, self._row] = self._nav, self.cash, invested / self._nav, np.count_nonzero(held)
+            # A list, not the panel's columns: other feeds may be held as well.
+            there = [(p.size, d.close[0]) for d, p in self.positions.items() if p.size]
+            sizes, close = np.array(there).reshape(-1, 2).T
+        self._record[:, row] = (
+            self._nav,
+            self.cash,
+            (np.abs(sizes) @ close) / self._nav,
+            np.count_nonzero(sizes),
+        )
 
     def _next_baskets(self) -> None:
         account = self._account
@@ -240,9 +269,15 @@ class PanelBroker(bt.brokers.BackBroker):
         columns = self._exits.get(self._row)
         if columns is not None:
             self._close_delisted(columns)
+        while self._cash_addition:
+            deposit = self._cash_addition.popleft()
+            self._fundshares += deposit / self._fundval
+            account.cash += deposit
         self.cash = account.cash
         self._nav = net_asset_value(account.cash, account.held, self._bars.prices["close"][self._row])
-        self._value = self._nav
+        self._value = self._valuelever = self._nav
+        self._valuemkt = self._valuemktlever = self._nav - self.cash
+        self._fundval = self._nav / self._fundshares
 
     def _next_orders(self) -> None:
         if self.p.cash_rate and self.cash > 0:
@@ -254,12 +289,16 @@ class PanelBroker(bt.brokers.BackBroker):
         self._nav = float(self._get_value())
 
     def _close_delisted_orders(self, columns: set[int]) -> None:
-        for order in [o for o in self.pending if o.data.column in columns]:
+        def gone(data: Any) -> bool:
+            return isinstance(data, AlignedData) and data.column in columns
+
+        for order in [o for o in self.pending if gone(o.data)]:
             self.cancel(order)
         for data, position in list(self.positions.items()):
-            if data.column in columns and position.size:
-                order = bt.order.SellOrder(
-                    owner=None, data=data, size=position.size, exectype=bt.Order.Market, simulated=True
+            if gone(data) and position.size:
+                closing = bt.order.SellOrder if position.size > 0 else bt.order.BuyOrder
+                order = closing(
+                    owner=None, data=data, size=abs(position.size), exectype=bt.Order.Market, simulated=True
                 )
                 order.addinfo(delisted=True)
                 self._ocoize(order, None)
@@ -269,11 +308,11 @@ class PanelBroker(bt.brokers.BackBroker):
                 self.notify(order)
                 self._execute(order, ago=0, price=data.close[0])
 
-    def _try_exec_market(self, order: Any, popen: float, phigh: float, plow: float) -> None:
+    def _try_exec(self, order: Any) -> None:
         # A session without a bar shows the last close; nothing can trade at it.
         if isinstance(order.data, AlignedData) and not order.data.lines.bar[0]:
             return
-        super()._try_exec_market(order, popen, phigh, plow)
+        super()._try_exec(order)
 
     def buy(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a single order; refused in a run that trades baskets."""
@@ -288,14 +327,17 @@ class PanelBroker(bt.brokers.BackBroker):
     def _refuse_mixing(self) -> None:
         if self._baskets:
             raise ConfigError("this run trades baskets; single orders cannot be mixed with them")
+        if self.p.margin:
+            raise ConfigError(
+                "account.margin works with baskets only, not with single orders (buy, sell, or anything attached "
+                "that listens to orders and trades); detach it or set account.margin: false"
+            )
 
-    def getvalue(self, datas: Any = None) -> float:
+    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
         """NAV in USD, or the market value of one feed's position when ``datas`` names one."""
-        if not self._baskets:
-            return float(super().getvalue(datas))
-        if datas and len(datas) == 1:
+        if self._baskets and datas and len(datas) == 1:
             return float(self._account.held[datas[0].column] * datas[0].close[0])
-        return self._nav
+        return float(super().getvalue(None if self._baskets else datas, mkt, lever))
 
     get_value = getvalue
 

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,18 @@ def cache_key(config: DataConfig, files: Sequence[Path], extra: object = None) -
         Further settings that change the panel; must have a stable ``repr``.
     """
     settings = config.model_dump(mode="json", exclude={"cache": True})
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    stamps = [(path.name, stat.st_size, stat.st_mtime_ns) for path in code if (stat := path.stat())]
     inputs = [
         (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) for path in files if (stat := path.stat())
     ]
-    parts = json.dumps([LAYOUT_VERSION, settings, stamps, inputs, repr(extra)], sort_keys=True)
+    parts = json.dumps([LAYOUT_VERSION, settings, _code(), inputs, repr(extra)], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _code() -> list[tuple[str, int, int]]:
+    """Size and time of the modules that build panels, as they were when this process first asked."""
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    return [(path.name, stat.st_size, stat.st_mtime_ns) for path in code if (stat := path.stat())]
 
 
 def store(folder: Path, key: str, panel: Panel, findings: Sequence[Finding]) -> bool:

@@ -45,6 +45,9 @@ class PanelCerebro(bt.Cerebro):
         for strat in runstrats:
             strat._once()
             strat.reset()
+        for feed in self.datas:
+            # The clock does not refresh the prices that Backtrader's own loop leaves behind in each feed.
+            feed._tick_nullify()
         try:
             for row, number in enumerate(self._bars.ordinals.tolist()):
                 self._clock.row = row

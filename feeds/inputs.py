@@ -63,12 +63,12 @@ def read_source(folder: Path) -> dict[str, Any]:
 
 
 def read_inputs(config: DataConfig, folder: Path) -> Inputs:
-    """Read prices, market and membership.
+    """Read prices, market, closes of index and VIX, and membership.
 
     Raises
     ------
     ConfigError
-        pyarrow is not installed, or the universe asks for a membership file that is not there.
+        A setting that no data can satisfy, or a library that is not installed.
     """
     inputs = Inputs()
     if config.layout == "canonical":

@@ -159,7 +159,7 @@ class ClockLine(bt.LineBuffer):
         return self._idx if clock is None or clock.row is None else clock.row
 
     def _set_position(self, value: int) -> None:
-        self._idx = value
+        self.set_idx(value)
 
     idx = property(_get_position, _set_position)
 

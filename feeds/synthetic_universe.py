@@ -31,7 +31,7 @@ DELISTED_SHARE = 0.12
 GAP_SHARE = 0.04
 GAPS_A_NAME = 3
 MEMBER_SHARE = 0.9
-LEAVER_SHARE = 0.15
+JOINER_SHARE, LEAVER_SHARE = 0.15, 0.15
 
 
 def stream(seed: int, part: str) -> np.random.Generator:
@@ -90,6 +90,7 @@ def draw_universe(seed: int, names: int, sessions: int) -> Universe:
     first, last = _spans(rng, names, sessions)
     rows = np.arange(sessions)[:, None]
     listed = (rows >= first) & (rows <= last)
+    halted = _gaps(rng, first, last, sessions)
     width = max(3, len(str(names)))
     return Universe(
         names=tuple(f"S{i:0{width}d}" for i in range(1, names + 1)),
@@ -100,8 +101,8 @@ def draw_universe(seed: int, names: int, sessions: int) -> Universe:
         first=first,
         last=last,
         listed=listed,
-        bar=listed & ~_gaps(rng, first, last, sessions),
-        members=_members(rng, first, last, sessions),
+        bar=listed & ~halted,
+        members=_members(rng, first, last, halted),
     )
 
 
@@ -132,26 +133,27 @@ def _gaps(rng: np.random.Generator, first: Int1D, last: Int1D, sessions: int) ->
 
 
 def _members(
-    rng: np.random.Generator, first: Int1D, last: Int1D, sessions: int
+    rng: np.random.Generator, first: Int1D, last: Int1D, halted: Bool2D
 ) -> tuple[tuple[int, int, int], ...]:
-    """Membership intervals: most names, some join later, some leave, half of those come back."""
-    names = len(first)
-    ever = np.sort(rng.permutation(names)[: max(1, round(MEMBER_SHARE * names))])
-    joins_later = rng.random(names) < 0.15
-    wait = rng.integers(1, 252, names)
+    """Membership intervals: most names, some join later, some leave, half of those come back.
+
+    One name that always trades is a member throughout, so that the universe is never empty.
+    """
+    sessions, names = len(halted), len(first)
+    ever = rng.permutation(names)[: max(1, round(MEMBER_SHARE * names))]
+    joins_later = rng.random(names) < JOINER_SHARE
+    wait = np.where(joins_later | (first > 0), rng.integers(1, 252, names), 0)
     leaves = rng.random(names) < LEAVER_SHARE
-    intervals = []
-    for i in ever:
-        start = int(first[i] + (wait[i] if joins_later[i] or first[i] > 0 else 0))
+    always = int(np.argmax((first == 0) & (last == sessions - 1) & ~halted.any(axis=0)))
+    intervals = [(always, 0, -1)]
+    for i in np.setdiff1d(ever, [always]).tolist():
         stop = int(last[i])
-        if start >= stop:
-            continue
-        end = -1 if stop == sessions - 1 else stop
+        start = min(int(first[i] + wait[i]), stop)
         if leaves[i] and stop - start > 200:
-            exit_row = int(rng.integers(start + 60, stop - 120))
-            intervals.append((int(i), start, exit_row))
-            start = exit_row + 60
+            left = int(rng.integers(start + 60, stop - 120))
+            intervals.append((i, start, left))
+            start = left + 60
             if rng.random() < 0.5:
                 continue
-        intervals.append((int(i), start, end))
-    return tuple(intervals)
+        intervals.append((i, start, -1 if stop == sessions - 1 else stop))
+    return tuple(sorted(intervals))

@@ -98,10 +98,15 @@ def read_table(
         raise MissingData(f"file {path} does not exist; add it or correct the path")
     read = _read_csv if path.suffix == ".csv" else _read_parquet
     raw = read(path, required, list(kinds), frozenset(numbers))
+    return _typed(path, raw, kinds)
+
+
+def _typed(
+    path: Path, raw: dict[str, AnyArray], kinds: dict[str, Callable[[AnyArray], AnyArray]]
+) -> pd.DataFrame:
+    """Give each column its type; the error names the first bad row of every bad column."""
     columns, problems = {}, []
-    for name in kinds:
-        if name not in raw:
-            continue
+    for name in (name for name in kinds if name in raw):
         try:
             columns[name] = pd.Series(values := kinds[name](raw[name]), dtype=values.dtype)
         except _Malformed as error:

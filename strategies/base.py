@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import backtrader as bt
 import numpy as np
 
-from ares7.arrays import Bool1D, Float1D
+from ares7.arrays import Bool1D, Float1D, Int1D
 from ares7.book import Targets
 from ares7.config import AccountConfig
 from ares7.errors import ConfigError
 from ares7.ledger import OrderKind
-from ares7.orders import Basket, decide_orders, retry_orders
+from ares7.orders import Basket, decide_orders, net_asset_value, retry_orders
 from ares7.panel import Panel
 from ares7.params import BookParams
+
+
+def _with_children(analyzers: Iterable[Any]) -> Iterator[Any]:
+    for analyzer in analyzers:
+        yield analyzer
+        yield from _with_children(analyzer._children)
 
 
 class PortfolioStrategy(bt.Strategy):
@@ -58,7 +64,9 @@ class PortfolioStrategy(bt.Strategy):
         self._targets: Targets = self.p.targets or type(self).weights(self._panel, self._settings)
         self._decide = self._targets.decide[self._bars.first : self._bars.stop].tolist()
         self._use_baskets = (
-            hasattr(self.broker, "submit_basket") and not self.p.single_orders and not self._someone_listens()
+            getattr(self.broker, "takes_baskets", False)
+            and not self.p.single_orders
+            and not self._someone_listens()
         )
         self._row = -1
         self._refused: list[Any] = []
@@ -68,15 +76,18 @@ class PortfolioStrategy(bt.Strategy):
         """Whether something attached needs real order or trade notifications, which baskets do not make."""
         own = type(self)
         if (
-            own.notify_order is not PortfolioStrategy.notify_order
+            own.notify_order is not bt.Strategy.notify_order
             or own.notify_trade is not bt.Strategy.notify_trade
         ):
             return True
-        listeners = [a for a in self.analyzers if not getattr(a, "reads_ledger", False)]
+        # Observers read the strategy's pending notifications; a second strategy shares the account.
+        if self.getobservers() or len(self.cerebro.runningstrats) > 1:
+            return True
         return any(
             type(a).notify_order is not bt.Analyzer.notify_order
             or type(a).notify_trade is not bt.Analyzer.notify_trade
-            for a in listeners
+            for a in _with_children(self.analyzers)
+            if not getattr(a, "reads_ledger", False)
         )
 
     def _getminperstatus(self) -> int:
@@ -91,7 +102,10 @@ class PortfolioStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Trade where the mask says so; retry refused buys otherwise (rulings 2 and 4)."""
-        self._row += 1
+        row = len(self.datas[0]) - 1
+        if row == self._row:
+            return  # another feed has a bar where the panel has no session
+        self._row = row
         if self._decide[self._row]:
             self._decision()
         else:
@@ -105,7 +119,7 @@ class PortfolioStrategy(bt.Strategy):
             held,
             close,
             bar,
-            self.broker.getvalue(),
+            net_asset_value(self.broker.getcash(), held, close),
             whole=self._account.shares == "whole",
             min_trade_nav=self._account.min_trade_nav,
         )
@@ -114,7 +128,7 @@ class PortfolioStrategy(bt.Strategy):
             self.broker.cancel_waiting()
             self.broker.submit_basket(basket, on_switch=on_switch)
             return
-        for order in [o for o in self.broker.get_orders_open() if o.alive()]:
+        for order in [o for o in self.broker.get_orders_open() if o.alive() and o.owner is self]:
             self.cancel(order)
         self._submit_singly(basket, OrderKind.DECISION, on_switch)
 
@@ -133,13 +147,23 @@ class PortfolioStrategy(bt.Strategy):
             close,
             bar,
             self.broker.getcash(),
-            self.broker.costs,
+            self._fees(symbol, missing, close),
             whole=self._account.shares == "whole",
         )
         if self._use_baskets:
             self.broker.submit_basket(basket, kind=OrderKind.RETRY)
             return
         self._retried.update(self._submit_singly(basket, OrderKind.RETRY))
+
+    def _fees(self, symbol: Int1D, shares: Float1D, close: Float1D) -> Float1D:
+        """(K,) USD by the commission scheme of whichever broker trades."""
+        broker, feeds = self.broker, self.datas
+        return np.array(
+            [
+                broker.getcommissioninfo(feeds[column]).getcommission(size, close[column])
+                for column, size in zip(symbol.tolist(), shares.tolist(), strict=True)
+            ]
+        )
 
     def _submit_singly(self, basket: Basket, kind: OrderKind, on_switch: bool = False) -> list[int]:
         references = []
@@ -155,11 +179,13 @@ class PortfolioStrategy(bt.Strategy):
         if self._use_baskets:
             held = self.broker.held
         else:
-            held = np.array([self.broker.getposition(d).size for d in self.datas], dtype=np.float64)
+            feeds = self.datas[: len(self._panel.symbols)]
+            held = np.array([self.broker.getposition(d).size for d in feeds], dtype=np.float64)
         return bars.prices["close"][self._row], bars.bar[self._row], held
 
-    def notify_order(self, order: Any) -> None:
-        """Remember refused buys for one retry; called by Backtrader in single-order mode."""
+    def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
+        """Remember refused buys for one retry, so that a subclass may have a ``notify_order`` of its own."""
         refused = order.status in (bt.Order.Margin, bt.Order.Rejected)
         if refused and order.isbuy() and order.ref not in self._retried:
             self._refused.append(order)
+        super()._addnotification(order, quicknotify=quicknotify)

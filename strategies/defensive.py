@@ -98,7 +98,8 @@ def risk_on(panel: Panel, params: Params) -> Bool1D:
     column = _column(panel, params.equity)
     close = panel.fields["close"][:, column]
     fall = np.full(len(close), np.nan)
-    fall[params.fall_window :] = close[params.fall_window :] / close[: len(close) - params.fall_window] - 1.0
+    earlier = close[: max(len(close) - params.fall_window, 0)]
+    fall[params.fall_window :] = close[params.fall_window :] / earlier - 1.0
     unswitched = np.zeros(panel.shape)
     unswitched[:, column] = params.gross * np.isfinite(close)
     drawdown = trailing_drawdown(model_returns(panel, unswitched, cost_bps=0.0))

@@ -52,7 +52,7 @@ def raw_labels(
     """
     average = trailing_mean(index, sma)
     history = np.zeros(len(index), dtype=bool)
-    history[long:] = np.isfinite(index[: len(index) - long])
+    history[long:] = np.isfinite(index[: max(len(index) - long, 0)])
     known = history & np.isfinite(index) & np.isfinite(average) & np.isfinite(vix)
     above = np.zeros(len(index), dtype=bool)
     np.greater(index, average, out=above, where=known)
@@ -69,7 +69,7 @@ def raw_labels(
 
 def _rising(index: Float1D, period: int, known: Bool1D) -> Bool1D:
     out = np.zeros(len(index), dtype=bool)
-    ratio = index[period:] / index[: len(index) - period] - 1.0
+    ratio = index[period:] / index[: max(len(index) - period, 0)] - 1.0
     np.greater(ratio, 0.0, out=out[period:], where=known[period:])
     return out
 

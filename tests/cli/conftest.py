@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,5 +93,3 @@ def finished(market: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
         answer = made("backtest", "--data", market, "--strategy", strategy)
         assert answer.code == 0, answer.err
     return made
-
-

@@ -9,12 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISES_AT_IMPORT = "raise RuntimeError('my idea is broken')\n"
-RAISES_AT_WORK = """
+IDEA = """
+import numpy as np
+from dataclasses import replace
 from ares7.params import BookParams
+from strategies import equal_weight
 from strategies.base import PortfolioStrategy
 
 def weights(panel, params):
-    return panel.fields["close"] / missing_name
+    targets = equal_weight.weights(panel, equal_weight.Params())
+    return %s
 
 class Idea(PortfolioStrategy):
     Params = BookParams
@@ -65,7 +69,10 @@ SETTINGS = {
         ["--set", "strategy.params.gross=1.5", "--set", "account.margin=true"],
         ["financing_bps"],
     ),
-    "unknown strategy": (["--strategy", "regime_ensembel"], ["regime_ensembel", "did you mean regime_ensemble"]),
+    "unknown strategy": (
+        ["--strategy", "regime_ensembel"],
+        ["regime_ensembel", "did you mean regime_ensemble"],
+    ),
     "unknown baseline": (["--set", "baseline=equal_wait"], ["equal_wait", "equal_weight"]),
     "unknown module": (["--strategy", "no.such.module:Idea"], ["no.such.module"]),
     "unknown class": (["--strategy", "strategies.equal_weight:Idea"], ["Idea", "EqualWeight"]),
@@ -87,7 +94,10 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(cli, market, case
 
 CONFIGS = {
     "broken YAML": ("costs: {model: bps, bps: 10\n", ["not valid YAML", "line"]),
-    "duplicate key": ("costs: {model: bps, bps: 10}\ncosts: {model: bps, bps: 0}\n", ["costs", "given twice"]),
+    "duplicate key": (
+        "costs: {model: bps, bps: 10}\ncosts: {model: bps, bps: 0}\n",
+        ["costs", "given twice"],
+    ),
     "empty": ("", ["empty"]),
     "a list": ("- costs\n", ["mapping"]),
     "no costs": ("baseline: equal_weight\n", ["costs are required", "bps: 0"]),
@@ -122,11 +132,32 @@ def test_a_strategy_file_that_raises_at_import_is_refused(cli, market, tmp_path)
     assert cli.runs() == []
 
 
-def test_a_strategy_whose_weights_raise_is_refused(cli, market, tmp_path):
-    (tmp_path / "idea.py").write_text(RAISES_AT_WORK)
+IDEAS = {
+    "a name that is not there": ("missing_name", ["NameError", "missing_name", "idea.py:10"]),
+    "an array": ("targets.weights", ["must return Targets, not ndarray"]),
+    "a row too few": ("replace(targets, weights=targets.weights[1:])", ["shape", "one row a session"]),
+    "a short mask": ("replace(targets, decide=targets.decide[1:])", ["shape", "decide"]),
+    "NaN": ("replace(targets, weights=targets.weights * np.nan)", ["the weight of", "on 2015-01-02 is nan"]),
+    "a short sale": ("replace(targets, weights=-targets.weights)", ["the weight of", "at least 0"]),
+    "more than gross": ("replace(targets, weights=targets.weights * 2)", ["sum to 1.96, above gross 0.98"]),
+    "nothing": ("replace(targets, weights=targets.weights * 0)", ["wants nothing"]),
+}
+
+
+@pytest.mark.parametrize("case", IDEAS)
+def test_a_strategy_that_gives_no_usable_targets_is_refused(cli, market, tmp_path, case):
+    expression, words = IDEAS[case]
+    (tmp_path / "idea.py").write_text(IDEA % expression)
     answer = cli("backtest", "--data", market, "--strategy", f"{tmp_path / 'idea.py'}:Idea")
-    refused(answer, "NameError", "missing_name")
+    refused(answer, *words)
     assert cli.runs() == []
+
+
+def test_the_same_strategy_runs_when_its_targets_are_usable(cli, market, tmp_path):
+    (tmp_path / "idea.py").write_text(IDEA % "targets")
+    answer = cli("backtest", "--data", market, "--strategy", f"{tmp_path / 'idea.py'}:Idea", "--json")
+    assert answer.code == 0, answer.err
+    assert len(cli.runs()) == 1
 
 
 def test_a_universe_that_becomes_empty_is_refused(cli, market_copy):
@@ -181,7 +212,10 @@ def test_a_runs_folder_that_cannot_be_made_is_refused(cli, market, tmp_path):
     [
         (["--symbols", "1"], ["symbols", "5"]),
         (["--seed", "-1"], ["seed"]),
-        (["--set", "data.synthetic.start=2020-01-02", "--set", "data.synthetic.end=2019-01-02"], ["2019-01-02"]),
+        (
+            ["--set", "data.synthetic.start=2020-01-02", "--set", "data.synthetic.end=2019-01-02"],
+            ["2019-01-02"],
+        ),
     ],
 )
 def test_an_impossible_synthetic_market_is_refused(cli, tmp_path, options, words):
@@ -191,7 +225,14 @@ def test_an_impossible_synthetic_market_is_refused(cli, tmp_path, options, words
 
 def test_a_synthetic_market_is_not_written_over_a_file(cli, tmp_path):
     (tmp_path / "new").write_text("mine\n")
-    small = ["--symbols", "5", "--set", "data.synthetic.start=2020-01-02", "--set", "data.synthetic.end=2021-12-31"]
+    small = [
+        "--symbols",
+        "5",
+        "--set",
+        "data.synthetic.start=2020-01-02",
+        "--set",
+        "data.synthetic.end=2021-12-31",
+    ]
     refused(cli("data", "synth", tmp_path / "new", *small), str(tmp_path / "new"))
     assert (tmp_path / "new").read_text() == "mine\n"
 

@@ -44,7 +44,9 @@ def test_help_answers_in_under_half_a_second():
     assert best < 0.5
 
 
-@pytest.mark.parametrize("verb", ["backtest", "list", "show-config", "runs", "compare", "report", "new", "data"])
+@pytest.mark.parametrize(
+    "verb", ["backtest", "list", "show-config", "runs", "compare", "report", "new", "data"]
+)
 def test_help_names_every_verb(verb):
     done = subprocess.run(
         [sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ares7.book import Targets
+from ares7.config import DataConfig
 from ares7.panel import Panel
 from ares7.params import BookParams
 from strategies import registry
@@ -186,3 +189,43 @@ def differences(got: Targets, row: int, wanted: Targets, at: int) -> list[str]:
     for name in wanted.sleeves:
         pairs[name] = (got.sleeves[name][row], wanted.sleeves[name][at])
     return [name for name, (a, b) in pairs.items() if not np.array_equal(a, b)]
+
+
+def decisions(panel: Panel, targets: Targets) -> np.ndarray:
+    """The sessions on which rulings 2 allow a decision, session by session."""
+    allowed = []
+    for t in range(len(panel.dates)):
+        new_label = (
+            t > 0 and targets.regime is not None and targets.regime.held[t] != targets.regime.held[t - 1]
+        )
+        new_scale = t > 0 and targets.scale is not None and targets.scale[t] != targets.scale[t - 1]
+        due = bool(panel.month_end[t]) or new_label or new_scale
+        allowed.append(t == panel.start_row or (due and t > panel.start_row))
+    return np.array(allowed)
+
+
+DATA = os.environ.get("ARES7_DATA")
+SAMPLE = (
+    "AAPL MSFT JPM XOM JNJ WMT PG KO PFE CVX BA CAT MMM IBM INTC CSCO HD MCD DIS MRK T VZ C BAC GE UNH ABT LLY NKE "
+    "ORCL HON LMT MO AIG F AMGN TXN USB V MA PM BRK-B AVGO META TSLA GM KMI PSX KHC PYPL AGN CELG DELL1 DTV EMC HNZ "
+    "KRFT MON RTN S TWX"
+).split()
+
+
+@cache
+def real_panel() -> Panel:
+    """All real data; read once."""
+    from feeds.load import load_panel
+
+    return load_panel(
+        DataConfig(path=Path(str(DATA)), cache=None), frozenset({"etfs", "index", "vix", "fundamentals"})
+    )
+
+
+@cache
+def real_sample(first: str = "2006-06-01", stop: str = "2014-01-01", start: str = "2007-09-12") -> Panel:
+    """Sixty-odd names, seven years: 2008, the listing of BIL, five dead companies, start in mid-month."""
+    panel = real_panel()
+    chosen = [i for i, s in enumerate(panel.symbols) if s in SAMPLE or s in FUNDS]
+    rows = np.searchsorted(panel.dates, np.array([first, stop], dtype="datetime64[D]"))
+    return panel.columns(chosen).rows(int(rows[0]), int(rows[1])).starting(np.datetime64(start))

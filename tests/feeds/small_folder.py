@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from ares7.config import DataConfig
+from ares7.panel import Panel
 from ares7.sessions import sessions
+from feeds.load import load_panel
 
 FIRST, LAST = np.datetime64("2020-01-02"), np.datetime64("2020-02-28")
 DAYS = sessions(FIRST, LAST)
 TODAY = np.datetime64("2020-12-31")
 STOCKS = ("AAA", "BBB", "NA")
 FUNDS = ("SPY", "TLT")
+ALL = frozenset({"etfs", "index", "vix"})
 NUMBERS = ("open", "high", "low", "close", "adj_close", "volume")
 
 Tables = dict[str, pd.DataFrame]
@@ -76,6 +79,30 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
         elif name in NUMBERS:
             frame[name] = frame[name].astype(float)
     return frame
+
+
+def drop(content: Tables, symbol: str, rows: list[int] | slice) -> Tables:
+    """Remove a market symbol's rows on the sessions ``rows``."""
+    frame = content["market"]
+    gone = (frame["symbol"] == symbol) & frame["date"].isin(DAYS[rows].astype(str))
+    content["market"] = frame[~gone]
+    return content
+
+
+def column(content: Tables, table: str, symbol: str, name: str) -> np.ndarray:
+    """One symbol's numbers of one column."""
+    frame = content[table]
+    return frame.loc[frame["symbol"] == symbol, name].astype(float).to_numpy()
+
+
+def load(folder: Path, needs: frozenset[str] = ALL, **settings: Any) -> Panel:
+    """Load a small folder as a run that reads everything in it."""
+    return load_panel(config(folder, **settings), needs, today=TODAY)
+
+
+def at(panel: Panel, field: str, symbol: str) -> np.ndarray:
+    """(T,) values of one symbol's field."""
+    return panel.field(field)[:, panel.symbols.index(symbol)]
 
 
 def config(folder: Path, **settings: Any) -> DataConfig:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from ares7.errors import Ares7Error, ConfigError, DataError, MissingData, StaleData
-from ares7.panel import Panel
+from ares7.errors import Ares7Error, DataError, MissingData, StaleData
 from feeds.load import load_panel
-from feeds.tables import find_table, read_table
-from tests.feeds.small_folder import DAYS, NUMBERS, TODAY, Tables, bars, config, tables, typed, write
-
-ALL = frozenset({"etfs", "index", "vix"})
+from tests.feeds.bending import (
+    at_noon,
+    aware,
+    both_suffixes,
+    bytes_of,
+    cell,
+    cut_parquet,
+    edited,
+    more_names,
+    no_symbol,
+    removed,
+    rows,
+    swap,
+    twice,
+    without,
+)
+from tests.feeds.small_folder import ALL, DAYS, NUMBERS, TODAY, Tables, config, tables, write
 
 
 @dataclass(frozen=True)
@@ -33,78 +41,6 @@ class Case:
     bend: Callable[[Tables], object] | None = None
     harm: Callable[[Path], object] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-
-
-def cell(table: str, row: int, **values: str) -> Callable[[Tables], object]:
-    def bend(content: Tables) -> None:
-        for name, value in values.items():
-            content[table].loc[row, name] = value
-
-    return bend
-
-
-def without(table: str, *columns: str) -> Callable[[Tables], object]:
-    return lambda content: content.update({table: content[table].drop(columns=list(columns))})
-
-
-def rows(table: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Tables], object]:
-    return lambda content: content.update({table: change(content[table])})
-
-
-def no_symbol(table: str, symbol: str) -> Callable[[Tables], object]:
-    return rows(table, lambda frame: frame[frame["symbol"] != symbol])
-
-
-def removed(name: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).unlink()
-
-
-def bytes_of(name: str, content: bytes) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).write_bytes(content)
-
-
-def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).write_text(change((folder / name).read_text()))
-
-
-def swap(frame: pd.DataFrame) -> pd.DataFrame:
-    order = list(range(len(frame)))
-    order[4], order[5] = order[5], order[4]
-    return frame.iloc[order]
-
-
-def twice(frame: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([frame.iloc[:8], frame.iloc[7:]])
-
-
-def aware(folder: Path) -> None:
-    frame = typed(tables()["prices"])
-    frame["date"] = frame["date"].dt.tz_localize("America/New_York")
-    (folder / "prices.csv").unlink()
-    frame.to_parquet(folder / "prices.parquet")
-
-
-def at_noon(folder: Path) -> None:
-    frame = typed(tables()["prices"])
-    hours = np.where(np.arange(len(frame)) == 3, 16, 0)
-    frame["date"] += pd.to_timedelta(hours, unit="h")
-    (folder / "prices.csv").unlink()
-    frame.to_parquet(folder / "prices.parquet")
-
-
-def cut_parquet(folder: Path) -> None:
-    (folder / "prices.csv").unlink()
-    typed(tables()["prices"]).to_parquet(folder / "prices.parquet")
-    whole = (folder / "prices.parquet").read_bytes()
-    (folder / "prices.parquet").write_bytes(whole[: len(whole) // 2])
-
-
-def both_suffixes(folder: Path) -> None:
-    typed(tables()["prices"]).to_parquet(folder / "prices.parquet")
-
-
-def more_names() -> list[pd.DataFrame]:
-    return [pd.DataFrame(bars(symbol, 12.0)) for symbol in ("X1", "X2", "X3")]
 
 
 D3, D9 = str(DAYS[3]), str(DAYS[9])
@@ -452,200 +388,3 @@ def test_bad_input_gets_one_clear_error(tmp_path: Path, case: Case) -> None:
 def test_there_are_enough_cases() -> None:
     assert len(CASES) >= 60
     assert len({case.name for case in CASES}) == len(CASES)
-
-
-def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"nowhere does not exist; correct data\.path or --data"):
-        load_panel(config(tmp_path / "nowhere"))
-
-
-def test_file_where_a_folder_is_meant(tmp_path: Path) -> None:
-    (tmp_path / "prices.csv").write_text("date\n")
-    with pytest.raises(DataError, match=r"is a file; .*data\.layout"):
-        load_panel(config(tmp_path / "prices.csv"))
-
-
-def test_vendor_layout_without_files() -> None:
-    with pytest.raises(ConfigError, match=r"data\.layout is yfinance_single and data\.path is not set"):
-        load_panel(config(None, layout="yfinance_single"))  # type: ignore[arg-type]
-
-
-def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(tmp_path, tables(), ".parquet")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match="pip install 'pyarrow>=18'"):
-        load_panel(config(folder), today=TODAY)
-
-
-# read_table on its own
-
-
-def table(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "t.csv"
-    path.write_text(text)
-    return path
-
-
-def test_read_table_types_and_order(tmp_path: Path) -> None:
-    path = table(tmp_path, "n,f,extra,d,s\n1.5,true,?,2020-01-02,0007\n,0,?,,\n")
-    frame = read_table(path, ["d"], dates=["d"], text=["s"], numbers=["n", "absent"], flags=["f"])
-    assert list(frame) == ["d", "s", "n", "f"]
-    assert frame["d"].tolist() == [pd.Timestamp("2020-01-02"), pd.NaT]
-    assert frame["s"].tolist() == ["0007", ""]
-    assert frame["n"].to_numpy().tolist()[0] == 1.5
-    assert np.isnan(frame["n"].to_numpy()[1])
-    assert frame["f"].tolist() == [True, False]
-
-
-@pytest.mark.parametrize("word", ["True", "false", "0x10", "1_000", "NA", "N/A", "null", "-", "1.2.3", "١"])
-def test_words_are_no_numbers(tmp_path: Path, word: str) -> None:
-    with pytest.raises(DataError, match=r"'n' data row 1 holds .*not a number"):
-        read_table(table(tmp_path, f"n\n{word}\n"), ["n"], numbers=["n"])
-
-
-@pytest.mark.parametrize("word", ["yes", "", "2", "TRUE "])
-def test_words_are_no_flags(tmp_path: Path, word: str) -> None:
-    with pytest.raises(DataError, match="not a flag; write true or false"):
-        read_table(table(tmp_path, f"f,g\n{word},1\n"), ["f"], flags=["f"])
-
-
-def test_numbers_in_a_parquet_text_column(tmp_path: Path) -> None:
-    pd.DataFrame({"s": [1, 2]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="must hold text"):
-        read_table(tmp_path / "t.parquet", ["s"])
-
-
-def test_unknown_suffix(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"neither \.csv nor \.parquet"):
-        read_table(tmp_path / "t.xlsx", ["s"])
-
-
-def test_excel_csv_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(b'\xef\xbb\xbfs,n\r\n"A, B",1\r\n')
-    frame = read_table(path, ["s"], numbers=["n"])
-    assert frame["s"].tolist() == ["A, B"]
-    assert frame["n"].tolist() == [1.0]
-
-
-def test_find_table(tmp_path: Path) -> None:
-    assert find_table(tmp_path, "prices") is None
-    (tmp_path / "prices.csv").write_text("x")
-    assert find_table(tmp_path, "prices") == tmp_path / "prices.csv"
-
-
-# Fuzz: random damage either loads or raises an Ares7Error; numbers never become NaN by themselves.
-
-FUZZ = int(os.environ.get("ARES7_FUZZ", "150"))
-GARBAGE = st.one_of(
-    st.sampled_from(
-        [
-            "",
-            "0",
-            "-1",
-            "nan",
-            "inf",
-            "1e400",
-            "NA",
-            "x",
-            "2020-01-03",
-            "2020-01-04",
-            "9999-12-31",
-            '"',
-            ",",
-            "True",
-        ]
-    ),
-    st.text(max_size=6),
-)
-
-
-def small_csv(days: int = 6) -> list[list[str]]:
-    frame = tables()["prices"]
-    frame = frame[frame["date"].isin(DAYS[:days].astype(str))]
-    return [list(frame.columns), *frame.to_numpy().tolist()]
-
-
-def spoil(draw: st.DrawFn, grid: list[list[str]]) -> list[list[str]]:
-    row = draw(st.integers(0, len(grid) - 1))
-    column = draw(st.integers(0, max(0, len(grid[row]) - 1)))
-    other = draw(st.integers(0, len(grid) - 1))
-    action = draw(st.sampled_from(["cell", "cell", "drop", "repeat", "swap", "drop column", "short"]))
-    line = grid[row]
-    if action == "drop":
-        return grid[:row] + grid[row + 1 :]
-    if action == "drop column":
-        return [cells[:column] + cells[column + 1 :] for cells in grid]
-    changed = {
-        "cell": {row: [*line[:column], draw(GARBAGE), *line[column + 1 :]]},
-        "repeat": {other: line},
-        "swap": {row: grid[other], other: line},
-        "short": {row: line[:column]},
-    }[action]
-    return [changed.get(i, cells) for i, cells in enumerate(grid)]
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    grid = small_csv()
-    for _ in range(draw(st.integers(0, 3))):
-        grid = spoil(draw, grid)
-    content = "\n".join(",".join(line) for line in grid).encode("utf-8", "surrogatepass") + b"\n"
-    for _ in range(draw(st.integers(0, 2))):
-        here = draw(st.integers(0, len(content)))
-        content = content[:here] + draw(st.binary(max_size=3)) + content[here + draw(st.integers(0, 3)) :]
-    return content
-
-
-def attempt(load: Callable[[], Panel]) -> Panel | str:
-    """A panel, or the message of an error that was raised on purpose; anything else fails the test."""
-    try:
-        return load()
-    except Ares7Error as error:
-        return str(error)
-
-
-@settings(max_examples=FUZZ, deadline=None, suppress_health_check=list(HealthCheck))
-@given(content=damaged())
-def test_damaged_prices_load_whole_or_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    folder = tmp_path_factory.getbasetemp() / "fuzz"
-    folder.mkdir(exist_ok=True)
-    (folder / "prices.csv").write_bytes(content)
-    panel = attempt(lambda: load_panel(config(folder, etfs=()), today=TODAY))
-    if isinstance(panel, str):
-        assert "\n" not in panel
-        return
-    # Loaded: every bar is complete, and every cell of the panel is a number of the file.
-    bar = panel.bar
-    for name in ("open", "high", "low", "close", "price", "volume"):
-        np.testing.assert_array_equal(np.isfinite(panel.field(name)), bar)
-    written = {cell for line in content.decode().splitlines() for cell in line.replace('"', "").split(",")}
-    numbers = {float(cell) for cell in written if is_number(cell)}
-    assert set(panel.field("price")[bar].tolist()) <= numbers
-    assert bar.sum() == len([line for line in content.decode().splitlines()[1:] if line.strip()])
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_damaged_membership_loads_or_raises(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    content = tables()
-    frame = content["membership_x"]
-    for _ in range(data.draw(st.integers(1, 3))):
-        row, column = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.sampled_from(list(frame)))
-        frame.loc[row, column] = data.draw(GARBAGE)
-    folder = write(tmp_path_factory.getbasetemp() / "fuzz_members", content)
-    panel = attempt(lambda: load_panel(config(folder), today=TODAY))
-    if isinstance(panel, str):
-        assert "membership" in panel
-    else:
-        assert panel.member.any()

