@@ -74,7 +74,7 @@ class Targets:
 def delayed(targets: Targets, sessions: int, start_row: int) -> Targets:
     """Act on every decision ``sessions`` later; -1 acts a session before it can be known (C1).
 
-    The start session still decides, on what it would then have known.
+    Nothing is held before the start session's own decision has taken effect.
     """
     if sessions == 0:
         return targets
@@ -89,7 +89,6 @@ def delayed(targets: Targets, sessions: int, start_row: int) -> Targets:
 
     decide = moved(targets.decide)
     decide[:start_row] = False
-    decide[start_row] = True
     return replace(
         targets,
         weights=moved(targets.weights),
@@ -216,6 +215,8 @@ def assemble(
     on_switch = np.zeros(len(panel.dates), dtype=bool)
     if regime is not None:
         on_switch[1:] = decide[1:] & (regime.held[1:] != regime.held[:-1]) & ~panel.month_end[1:]
+        # The first purchase is no switch, whatever the label did that day.
+        on_switch[panel.start_row : panel.start_row + 1] = False
 
     def spread(decided: AnyArray) -> AnyArray:
         if len(rows) == 0:

@@ -53,6 +53,10 @@ class RiskParams(BaseModel):
             raise ValueError("vix_levels must go from the lowest VIX to the highest")
         if any(not 0 <= scale <= 1 for _, scale in self.ladder + self.vix_levels):
             raise ValueError("scales must lie in [0, 1]; more exposure needs gross > 1 and margin")
+        if abs(1.0 / self.step - round(1.0 / self.step)) > 1e-9:
+            raise ValueError(
+                f"step {self.step:g} does not divide 1: full exposure could never be reached again"
+            )
         if self.breaker_reset < self.breaker_trip:
             raise ValueError("breaker_reset must not lie below breaker_trip")
         return self

@@ -9,7 +9,7 @@ import numpy as np
 
 from ares7.arrays import Bool2D, Float2D, Int1D, Int2D
 from ares7.book import FRESH_SESSIONS
-from ares7.errors import ConfigError
+from ares7.errors import ConfigError, MissingData
 from ares7.panel import PRICE_FIELDS, Panel
 from ares7.signals.windows import latest_bar
 
@@ -61,6 +61,8 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
     ------
     ConfigError
         No rows are left.
+    MissingData
+        A bar lacks one of its prices.
     """
     first = panel.start_row if first is None else first
     stop = len(panel.dates) if stop is None else stop
@@ -69,6 +71,12 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
             f"no session to run: rows {first} to {stop} of {len(panel.dates)}; choose a period inside the data"
         )
     bar = panel.bar
+    for name in PRICE_FIELDS:
+        for row, column in np.argwhere(bar[first:stop] & ~np.isfinite(panel.fields[name][first:stop]))[:1]:
+            raise MissingData(
+                f"{panel.symbols[column]} has a close but no {name} on {panel.dates[first + row]}; "
+                "a bar needs all four prices: supply it or remove the bar"
+            )
     latest = latest_bar(bar)
     close = panel.fields["close"]
     listed = latest >= 0

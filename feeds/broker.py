@@ -19,6 +19,8 @@ from feeds.bars import EngineBars
 from feeds.commission import CostCommission
 from feeds.panel_feed import AlignedData
 
+_REMEDY = "add the strategy with single_orders=True"
+
 
 @dataclass(slots=True)
 class _Queue:
@@ -155,7 +157,7 @@ class PanelBroker(bt.brokers.BackBroker):
             The decision is due to a regime change and is no month end.
         """
         if self.orders:
-            raise ConfigError("this run trades single orders; baskets cannot be mixed with them")
+            raise ConfigError(f"this run trades single orders; baskets cannot be mixed with them: {_REMEDY}")
         if not self._baskets:
             self._baskets, self._account.cash = True, float(self.cash)
         if not len(basket.symbol):
@@ -326,7 +328,7 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def _refuse_mixing(self) -> None:
         if self._baskets:
-            raise ConfigError("this run trades baskets; single orders cannot be mixed with them")
+            raise ConfigError(f"this run trades baskets; single orders cannot be mixed with them: {_REMEDY}")
         if self.p.margin:
             raise ConfigError(
                 "account.margin works with baskets only, not with single orders (buy, sell, or anything attached "

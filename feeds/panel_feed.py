@@ -50,7 +50,7 @@ class ArrayData(bt.feed.DataBase):
         if self._next_row >= self._rows:
             return False
         for name in self.getlinealiases():
-            getattr(self.lines, name)[0] = self._columns[name][self._next_row]
+            getattr(self.lines, name)[0] = float(self._columns[name][self._next_row])
         self._next_row += 1
         return True
 
@@ -108,18 +108,18 @@ def _own_bars(panel: Panel, symbol: str, names: tuple[str, ...]) -> dict[str, Fl
     return columns
 
 
-def price_feed(panel: Panel, symbol: str) -> PanelData:
-    """Return a feed of one symbol's total-return bars."""
-    return PanelData(columns=_own_bars(panel, symbol, (*PRICE_FIELDS, "volume")), name=symbol)
+def price_feed(panel: Panel, symbol: str, **kwargs: Any) -> PanelData:
+    """Return a feed of one symbol's total-return bars; ``kwargs`` are Backtrader's (``fromdate``, ``tz``, ...)."""
+    return PanelData(columns=_own_bars(panel, symbol, (*PRICE_FIELDS, "volume")), name=symbol, **kwargs)
 
 
-def fundamental_feed(panel: Panel, symbol: str) -> FundamentalData:
+def fundamental_feed(panel: Panel, symbol: str, **kwargs: Any) -> FundamentalData:
     """Return a feed of one symbol's total-return bars and visible fundamentals."""
     names = (*PRICE_FIELDS, "volume", *FUNDAMENTAL_LINES)
-    return FundamentalData(columns=_own_bars(panel, symbol, names), name=symbol)
+    return FundamentalData(columns=_own_bars(panel, symbol, names), name=symbol, **kwargs)
 
 
-def market_feed(panel: Panel, labels: Any, name: str = "market") -> MarketData:
+def market_feed(panel: Panel, labels: Any, name: str = "market", **kwargs: Any) -> MarketData:
     """Return a feed of index, VIX and held regime labels.
 
     Parameters
@@ -137,7 +137,7 @@ def market_feed(panel: Panel, labels: Any, name: str = "market") -> MarketData:
         "vix": vix[there],
         "regime": np.asarray(labels, dtype=np.float64)[there],
     }
-    return MarketData(columns=columns, name=name)
+    return MarketData(columns=columns, name=name, **kwargs)
 
 
 class Clock:

@@ -189,20 +189,17 @@ def _stamps(config: Config, panel: Panel) -> list[str]:
     return [name for name, applies in stamps.items() if applies]
 
 
-def _result(
-    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools, root: Path
-) -> RunResult:
-    first, targets = panel.start_row, run.targets
-    history, recorded = run.cerebro.broker.history, run.strategy.analyzers.getbyname("fills")
+def _metrics(
+    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools
+) -> dict[str, Any]:
+    history = run.cerebro.broker.history
     extra = chosen.strategy.diagnostics(panel, chosen.settings)
-    weights = targets.weights[first:]
-    target_gross = weights.sum(axis=1)
-    metrics = tools.figures(run.strategy, risk_free=config.metrics.risk_free) | {
+    target_gross = run.targets.weights[panel.start_row :].sum(axis=1)
+    baseline = tools.figures(base.strategy, risk_free=config.metrics.risk_free)
+    return tools.figures(run.strategy, risk_free=config.metrics.risk_free) | {
         "strategy": chosen.name,
         "baseline": config.baseline,
-        "baseline_performance": tools.figures(base.strategy, risk_free=config.metrics.risk_free)[
-            "performance"
-        ],
+        "baseline_performance": baseline["performance"],
         "synthetic": bool(panel.provenance.get("synthetic")),
         "stamps": _stamps(config, panel),
         "start": str(history.dates[0]),
@@ -217,6 +214,14 @@ def _result(
         "warnings": [*_data_warnings(panel), *extra.get("warnings", [])],
         "notes": extra.get("notes", []),
     }
+
+
+def _result(
+    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools, root: Path
+) -> RunResult:
+    first, targets = panel.start_row, run.targets
+    history, recorded = run.cerebro.broker.history, run.strategy.analyzers.getbyname("fills")
+    weights = targets.weights[first:]
     labels = _labels(panel, targets)
     neutral = np.zeros(len(history.dates), dtype=np.int8)
     sleeves = {name: values[first:] for name, values in targets.sleeves.items()}
@@ -234,7 +239,7 @@ def _result(
             "warmup_sessions": chosen.settings.warmup,
             "trials": 1,
         },
-        metrics=metrics,
+        metrics=_metrics(config, panel, chosen, run, base, tools),
         dates=history.dates,
         nav=history.nav,
         cash=history.cash,

@@ -9,7 +9,16 @@ import numpy as np
 from pydantic import Field
 
 from ares7.arrays import Bool1D, Bool2D, Float1D, Float2D, Int1D
-from ares7.book import RegimeLabels, Sleeve, Targets, assemble, decision_mask, month_end_rows, regime_labels
+from ares7.book import (
+    MONTH_SESSIONS,
+    RegimeLabels,
+    Sleeve,
+    Targets,
+    assemble,
+    decision_mask,
+    month_end_rows,
+    regime_labels,
+)
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.signals.cross_section import best_first, leg, merge, standard_score
@@ -63,7 +72,7 @@ class Params(TiltParams):
     @property
     def warmup(self) -> int:
         """See `BookParams.warmup`; a minimum hold remembers a year more."""
-        return max(self.lookback, self.regime.lookback) + self.regime.hold_memory + 23
+        return max(self.lookback, self.regime.lookback) + self.regime.hold_memory + MONTH_SESSIONS
 
     @property
     def requires(self) -> frozenset[str]:

@@ -79,6 +79,13 @@ class Params(BookParams):
                 raise ValueError(f"{name}: quality_momentum acts in BULL only (docs/strategies.md)")
         return value
 
+    @model_validator(mode="after")
+    def _one_gross(self) -> Params:
+        for name in SLEEVES:
+            if getattr(self, name).gross not in (self.gross, BookParams().gross):
+                raise ValueError(f"{name}.gross has no effect inside the ensemble; set strategy.params.gross")
+        return self
+
     def mix(self, regime: Regime) -> Mix:
         """Mix of one regime: the override if there is one, else the preset's."""
         for name, mix in self.mixes.items():
@@ -125,7 +132,9 @@ def sleeves(panel: Panel, params: Params) -> dict[str, Sleeve]:
     makers = {
         "quality_momentum": lambda: quality_momentum.sleeves(panel, params.quality_momentum)[0],
         "low_volatility": lambda: low_volatility.sleeve(panel, params.low_volatility),
-        "defensive": lambda: defensive.sleeve(panel, params.defensive),
+        "defensive": lambda: defensive.sleeve(
+            panel, params.defensive.model_copy(update={"gross": params.gross})
+        ),
     }
     out = {name: makers[name]() for name in params.used}
     if params.cash_symbol is not None:

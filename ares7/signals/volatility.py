@@ -53,7 +53,7 @@ def _beta(returns: Float2D, there: Bool2D, market: Float1D) -> Float1D:
 def risk_at(
     close: Float2D, index: Float1D | None, rows: Int1D, window: int = 63, beta_window: int = 252
 ) -> Risk:
-    """Volatility, downside volatility and beta, each from the ``beta_window + 1`` rows that end at t.
+    """Volatility, downside volatility and beta, from the rows of the longer window that end at t.
 
     A return whose earlier close lies before those rows is missing; the return after a gap spans it; beta uses
     the sessions on which the name has a return.
@@ -76,19 +76,19 @@ def risk_at(
     market = np.full(len(close), np.nan)
     if index is not None and len(index) > 1:
         market[1:] = index[1:] / index[:-1] - 1.0
+    depth = max(window, beta_window)
     for i, row in enumerate(rows):
-        if row < beta_window:
+        if row < depth:
             continue
-        first = row - beta_window
-        r = row_window(returns, row, beta_window)
-        there = np.isfinite(r) & (row_window(since, row, beta_window) >= first)
+        r = row_window(returns, row, depth)
+        there = np.isfinite(r) & (row_window(since, row, depth) >= row - depth)
         recent, recent_there = r[-window:], there[-window:]
         enough = recent_there.sum(axis=0) >= window - MAX_MISSING
         filled = np.where(recent_there, recent, 0.0)
         volatility[i] = _deviation(filled, recent_there, enough)
         downside[i] = _deviation(np.minimum(filled, 0.0), recent_there, enough)
         if index is not None:
-            m = market[first + 1 : row + 1]
+            r, there, m = r[-beta_window:], there[-beta_window:], row_window(market, row, beta_window)
             full = there.sum(axis=0) >= beta_window - MAX_MISSING
             beta[i] = np.where(full, _beta(r, there & np.isfinite(m)[:, None], m), np.nan)
     return Risk(volatility, downside, beta)

@@ -160,3 +160,13 @@ def test_the_guide_names_every_finding():
     flags = {"late-filing", "filing-date-estimated"}
     for code in {*listed} - dynamic - flags:
         assert f'"{code}"' in sources or code in ("data-check",), code
+
+
+def test_no_finding_is_missing_from_the_guide():
+    text = (ROOT / "docs/guide.md").read_text()
+    table = text[text.index("### What `data check` reports") :]
+    found = set()
+    for path in (ROOT / "feeds").glob("*.py"):
+        found |= set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', path.read_text()))
+    for code in found - {"utf-8", "utf-8-sig"}:
+        assert f"`{code}`" in table, code

@@ -19,7 +19,7 @@ from strategies.base import PortfolioStrategy
 
 FUNDS = ("BIL", "GLD", "IEF", "SHY", "SPY", "TLT")
 QUALITY = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
-STOCKS = 26
+STOCKS = 40
 ROWS = 1150
 FIRST = np.datetime64("2015-01-05")
 
@@ -69,7 +69,7 @@ def _fundamentals(rng: np.random.Generator, shape: tuple[int, int]) -> dict[str,
     for k, name in enumerate(QUALITY):
         steps = rng.normal(0.1 * (k + 1), 0.4, (shape[0] // 63 + 1, shape[1])).repeat(63, axis=0)[: shape[0]]
         steps[:, rng.random(shape[1]) < (0.05 if name == "roe" else 0.2)] = np.nan
-        steps[: 80 * (k + 1)] = np.nan
+        steps[: 150 * (k + 1)] = np.nan
         out[name] = np.ascontiguousarray(steps)
     return out
 
@@ -80,6 +80,7 @@ def market(seed: int = 1, rows: int = ROWS, start: int | None = 270) -> Panel:
     rng = np.random.default_rng(seed)
     moves, vix = _market(rng, rows)
     beta = rng.uniform(0.4, 1.6, STOCKS)
+    beta[20:24] *= -0.5
     own = rng.normal(0, rng.uniform(0.006, 0.02, STOCKS), (rows, STOCKS)) + rng.normal(0, 0.0006, STOCKS)
     fund_beta = np.array([0.0, 0.05, -0.1, 0.0, 1.0, -0.2])
     fund_sigma = np.array([2e-4, 0.009, 0.004, 9e-4, 3e-4, 0.008])
@@ -206,10 +207,10 @@ def decisions(panel: Panel, targets: Targets) -> np.ndarray:
 
 DATA = os.environ.get("ARES7_DATA")
 SAMPLE = (
-    "AAPL MSFT JPM XOM JNJ WMT PG KO PFE CVX BA CAT MMM IBM INTC CSCO HD MCD DIS MRK T VZ C BAC GE UNH ABT LLY NKE "
-    "ORCL HON LMT MO AIG F AMGN TXN USB V MA PM BRK-B AVGO META TSLA GM KMI PSX KHC PYPL AGN CELG DELL1 DTV EMC HNZ "
-    "KRFT MON RTN S TWX"
-).split()
+    "AAPL MSFT JPM XOM JNJ WMT PG KO PFE CVX BA CAT MMM IBM INTC CSCO HD MCD DIS MRK T VZ C BAC GE "
+    "UNH ABT LLY NKE ORCL HON LMT MO AIG F AMGN TXN USB V MA PM BRK-B AVGO META TSLA GM KMI PSX KHC "
+    "PYPL AGN CELG DELL1 DTV EMC HNZ KRFT MON RTN S TWX"
+)
 
 
 @cache
@@ -223,9 +224,9 @@ def real_panel() -> Panel:
 
 
 @cache
-def real_sample(first: str = "2006-06-01", stop: str = "2014-01-01", start: str = "2007-09-12") -> Panel:
-    """Sixty-odd names, seven years: 2008, the listing of BIL, five dead companies, start in mid-month."""
+def real_sample(first: str = "2006-06-01", stop: str = "2013-10-01", start: str = "2007-09-12") -> Panel:
+    """Sixty-odd names, seven years: 2008, the listing of BIL, dead companies, start in mid-month."""
     panel = real_panel()
-    chosen = [i for i, s in enumerate(panel.symbols) if s in SAMPLE or s in FUNDS]
+    chosen = [i for i, s in enumerate(panel.symbols) if s in SAMPLE.split() or s in FUNDS]
     rows = np.searchsorted(panel.dates, np.array([first, stop], dtype="datetime64[D]"))
     return panel.columns(chosen).rows(int(rows[0]), int(rows[1])).starting(np.datetime64(start))

@@ -10,6 +10,7 @@ import pytest
 from ares7.book import Targets
 from ares7.panel import Panel
 from ares7.signals.regime import Regime
+from strategies import quality_momentum
 from tests.contracts.panels import (
     DATA,
     FUNDS,
@@ -74,12 +75,22 @@ def test_the_random_market_shows_every_regime_and_the_scalers_act():
             assert len(np.unique(scale)) > 1, case
 
 
+def test_the_random_market_fills_the_quality_slots_and_their_fallbacks():
+    panel = market()
+    scored = quality_momentum.scores(panel, quality_momentum.TiltParams())
+    assert scored.coverage.max() > 0.8
+    assert scored.coverage.min() < 0.5
+    late = scored.rows[len(scored.rows) // 2]
+    known = np.isfinite(panel.fields["ebitda_margin"][late])
+    assert (~known & np.isfinite(panel.fields["operating_margin"][late])).any()
+
+
 @both_sources
 @every_case
 def test_c2_what_is_decided_from_a_prefix_is_what_is_decided_from_everything(source, case):
     panel, full = computed(source, case)
     strategy, params = CASES[case]
-    for t in moments(panel, full, params.warmup, 1):
+    for t in moments(panel, full, params.warmup, 1)[::2]:
         prefix = strategy.weights(panel.upto(t), params)
         assert np.array_equal(prefix.weights, full.weights[: t + 1]), (case, t)
         assert np.array_equal(prefix.decide, full.decide[: t + 1]), (case, t)
@@ -102,7 +113,7 @@ def test_c2_holds_from_the_first_row_on(case, rows):
 def test_c3_the_last_warmup_rows_decide_what_the_whole_history_decides(source, case):
     panel, full = computed(source, case)
     strategy, params = CASES[case]
-    for t in moments(panel, full, params.warmup, 2):
+    for t in moments(panel, full, params.warmup, 1):
         tail = panel.upto(t).last(params.warmup)
         assert tail.shape[0] == params.warmup
         assert differences(strategy.weights(tail, params), -1, full, t) == [], (case, t)
@@ -226,24 +237,19 @@ def test_c4_a_name_without_a_bar_at_the_month_end_has_no_weight(source, case):
 
 
 @every_case
-@pytest.mark.parametrize("field", ["close", "roe", "debt_to_equity", "vix"])
-def test_c4_missing_values_give_no_weight_and_never_nan(case, field):
+def test_c4_missing_values_give_no_weight_and_never_nan(case):
     panel = market()
     strategy, params = CASES[case]
     t = int(np.flatnonzero(panel.month_end)[-2])
-    if field == "vix":
-        # Unknown before the start is warm-up, and NEUTRAL.
-        gappy = panel.series["vix"].copy()
-        gappy[: panel.start_row] = np.nan
-        other = replace(panel, series={**panel.series, "vix": gappy})
-    else:
-        values = panel.fields[field].copy()
-        values[t, ::2] = np.nan
-        other = with_fields(panel, **{field: values})
-    got = strategy.weights(other, params)
+    fields = {name: values.copy() for name, values in panel.fields.items()}
+    fields["close"][t, ::2] = fields["roe"][t, ::3] = fields["debt_to_equity"][t] = np.nan
+    # VIX that is unknown before the start is warm-up, and NEUTRAL.
+    vix = panel.series["vix"].copy()
+    vix[: panel.start_row] = np.nan
+    gappy = replace(panel, fields=fields, series={**panel.series, "vix": vix})
+    got = strategy.weights(gappy, params)
     assert np.isfinite(got.weights).all()
-    if field == "close":
-        assert not got.weights[t, ::2].any()
+    assert not got.weights[t, ::2].any()
 
 
 @both_sources
@@ -254,7 +260,9 @@ def test_rulings_2_decisions_are_due_and_only_where_they_are_due(source, case):
     changes = np.zeros(len(panel.dates), dtype=bool)
     if full.regime is not None:
         changes[1:] = full.regime.held[1:] != full.regime.held[:-1]
-    assert np.array_equal(full.on_switch, full.decide & changes & ~panel.month_end)
+    switches = full.decide & changes & ~panel.month_end
+    switches[panel.start_row] = False  # the first purchase is no switch
+    assert np.array_equal(full.on_switch, switches)
 
 
 @both_sources
@@ -331,7 +339,9 @@ def test_rulings_2_four_sessions_without_a_bar_keep_the_weight_and_the_fifth_los
                 expected[column] = 0.0
             assert np.array_equal(got.weights[t], expected)
             checked += 1
-    assert checked >= 4
+        if checked == 6:
+            return
+    pytest.fail("too few switches late enough in a month")
 
 
 def test_rulings_2_what_a_leaver_frees_is_cash_until_the_month_end():

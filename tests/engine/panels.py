@@ -86,7 +86,8 @@ def market(seed=1, sessions=420, stocks=24, start=270, holes=True):
     symbols = tuple(sorted([f"S{i:02d}" for i in range(stocks)] + list(FUNDS)))
     is_stock = np.array([symbol not in FUNDS for symbol in symbols])
     names = len(symbols)
-    common = rng.normal(0.0004, 0.01, sessions)
+    days = np.arange(sessions)
+    common = rng.normal(np.where(days < 0.87 * sessions, 0.0015, -0.008), 0.008)
     moves = common[:, None] * rng.uniform(0.5, 1.5, names) + rng.normal(0, 0.015, (sessions, names))
     close = rng.uniform(8, 300, names) * np.exp(np.cumsum(moves, axis=0))
     opening = close * np.exp(rng.normal(0, 0.006, (sessions, names)))
@@ -98,6 +99,6 @@ def market(seed=1, sessions=420, stocks=24, start=270, holes=True):
     for name in FUNDAMENTALS:
         steps = rng.normal(0.1, 1.0, (sessions // 60 + 1, names)).repeat(60, axis=0)[:sessions]
         extra[name] = np.where(is_stock & ~missing, steps, np.nan)
-    vix = np.clip(22 + np.cumsum(rng.normal(0, 1.2, sessions)) * 0.6, 9, 80)
+    vix = 21 + 10 * np.sin(days / 7) + rng.normal(0, 1, sessions)
     series = {"index": 1000 * np.exp(np.cumsum(common)), "vix": vix}
     return panel_of(opening, close, symbols, start=start, series=series, stocks=is_stock, extra=extra)

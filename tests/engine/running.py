@@ -111,27 +111,21 @@ def _singles(cerebro, panel, targets, settings):
     cerebro.addstrategy(Recorded, targets=targets, account=settings, single_orders=True)
     strategy = cerebro.run()[0]
     dates = {day.toordinal(): row for row, day in enumerate(panel.dates[panel.start_row :].tolist())}
-    orders, fills, when = [], [], []
+    orders, fills, kinds = [], [], []
     for order in cerebro.broker.orders:
         column = order.data.column
         delisted = bool(order.info.get("delisted"))
         decided = dates[int(order.executed.dt if delisted else order.created.dt)]
-        orders.append(
-            (decided, column, order.created.size, BACKTRADER_STATES.get(order.status, "waiting"))
-        )
-        when.append((decided, 1 if delisted else 2))
+        orders.append((decided, column, order.created.size, BACKTRADER_STATES.get(order.status, "waiting")))
+        kinds.append("delisting" if delisted else KINDS[order.info.kind])
         for bit in order.executed.exbits:
             fills.append((dates[int(bit.dt)], column, bit.size, bit.price, bit.comm))
-    # Backtrader lists orders as they were made; a delisting is made before its session's decision.
-    kinds = ["delisting" if o.info.get("delisted") else "" for o in cerebro.broker.orders]
     nav, cash = np.array(strategy.seen).T
     return Outcome(nav, cash, orders, fills, kinds)
 
 
 def run_obvious(panel, targets, *, costs="bps", cash, shares="whole", **account):
-    result = obvious.trade(
-        panel, targets, cash=cash, fee=COSTS[costs][1], whole=shares == "whole", **account
-    )
+    result = obvious.trade(panel, targets, cash=cash, fee=COSTS[costs][1], whole=shares == "whole", **account)
     first = panel.start_row
     return Outcome(
         np.array(result.nav),
@@ -146,16 +140,21 @@ def assert_same(one, other, rtol=1e-10):
     np.testing.assert_allclose(one.nav, other.nav, rtol=rtol, atol=0)
     scale = np.abs(other.nav).max()
     np.testing.assert_allclose(one.cash, other.cash, rtol=rtol, atol=rtol * scale)
+    assert one.kinds == other.kinds
     _assert_rows(one.orders, other.orders, rtol)
     _assert_rows(sorted(one.fills), sorted(other.fills), rtol)
 
 
 def _assert_rows(one, other, rtol):
-    assert [(row[0], row[1], *row[3:][:0]) for row in one] == [(row[0], row[1]) for row in other]
-    assert [[v for v in row if isinstance(v, str)] for row in one] == [
-        [v for v in row if isinstance(v, str)] for row in other
-    ]
-    numbers = [[v for v in row if not isinstance(v, str)] for row in one]
-    expected = [[v for v in row if not isinstance(v, str)] for row in other]
+    assert [_exact(row) for row in one] == [_exact(row) for row in other]
+    numbers, expected = ([_floats(row) for row in rows] for rows in (one, other))
     if numbers:
         np.testing.assert_allclose(numbers, expected, rtol=rtol, atol=1e-9)
+
+
+def _exact(row):
+    return [value for value in row if isinstance(value, str | int)]
+
+
+def _floats(row):
+    return [value for value in row if not isinstance(value, str | int)]

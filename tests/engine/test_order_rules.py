@@ -92,9 +92,7 @@ def test_a_change_below_the_smallest_trade_is_skipped(price, traded):
 @pytest.mark.parametrize("weight", [0.0, 0.000001])
 def test_a_target_of_no_shares_closes_however_small(trade, weight):
     panel = panel_of(flat(6, [1.0, 10.0]), flat(6, [1.0, 10.0]))
-    outcome = trade(
-        panel, {0: np.array([0.3, 0.5]), 2: np.array([weight, 0.5])}, min_trade_nav=0.4
-    )
+    outcome = trade(panel, {0: np.array([0.3, 0.5]), 2: np.array([weight, 0.5])}, min_trade_nav=0.4)
     # 300 shares are below .4 of NAV: not bought. 50 shares of the other are above it.
     assert [o[1:] for o in outcome.orders] == [(1, 50.0, "filled")]
     outcome = trade(panel, {0: np.array([0.4, 0.5]), 2: np.array([weight, 0.5])}, min_trade_nav=0.4)
@@ -412,17 +410,26 @@ def test_cash_earns_a_252nd_of_the_rate_before_the_orders_of_the_session(trade):
 def test_leverage_borrows_and_pays_financing():
     panel = panel_of(flat(5, [10.0]), flat(5, [10.0]))
     outcome = run_baskets(
-        panel, targets_of(panel, {0: np.array([1.5])}), costs="free", cash=1000.0, margin=True, financing_bps=252.0
+        panel,
+        targets_of(panel, {0: np.array([1.5])}),
+        costs="free",
+        cash=1000.0,
+        margin=True,
+        financing_bps=252.0,
     )
     assert outcome.orders == [(0, 0, 150.0, "filled")]
-    assert outcome.cash.tolist() == pytest.approx([1000, -500, -500 * 1.0001, -500 * 1.0001**2, -500 * 1.0001**3])
+    assert outcome.cash.tolist() == pytest.approx(
+        [1000, -500, -500 * 1.0001, -500 * 1.0001**2, -500 * 1.0001**3]
+    )
     assert outcome.nav[-1] == pytest.approx(1500 + outcome.cash[-1])
 
 
 def test_a_margin_account_refuses_single_orders_instead_of_refusing_buys():
     panel = panel_of(flat(5, [10.0]), flat(5, [10.0]))
-    with pytest.raises(ConfigError, match="account.margin"):
-        run_singles(panel, targets_of(panel, {0: np.array([1.5])}), cash=1000.0, margin=True, financing_bps=0.0)
+    with pytest.raises(ConfigError, match=r"account\.margin"):
+        run_singles(
+            panel, targets_of(panel, {0: np.array([1.5])}), cash=1000.0, margin=True, financing_bps=0.0
+        )
 
 
 def test_without_margin_the_same_target_is_refused(trade):

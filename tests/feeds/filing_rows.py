@@ -16,7 +16,7 @@ D = np.datetime64
 
 
 def weekdays(first: str, last: str) -> np.ndarray:
-    days = np.arange(D(first), D(last) + 1)
+    days = np.arange(D(first), D(last) + np.timedelta64(1, "D"))
     return days[np.is_busday(days)]
 
 

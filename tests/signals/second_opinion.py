@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 from ares7.panel import Panel
 
@@ -129,9 +130,7 @@ def qm_scores(panel: Panel, t: int, skip: int = 0) -> dict[str, float]:
         slot.update(field(first))
         slots.append({s: sign * z for s, z in slot.items()} if len(slot) >= 20 else {})
     momenta = [
-        source_column(
-            {s: close(panel, s, t - skip) / close(panel, s, t - period) - 1 for s in eligible}
-        )
+        source_column({s: close(panel, s, t - skip) / close(panel, s, t - period) - 1 for s in eligible})
         for period in (126, 252)
     ]
     quality, momentum = combined(slots, eligible), combined(momenta, eligible)
@@ -211,7 +210,7 @@ def switch_book(panel: Panel, t: int, gross: float = 0.98) -> Book:
     """Rulings 20, mode switch: domain 4.1 on the model curve, peak over 252 sessions."""
     spy = [close(panel, "SPY", row) for row in range(t - 251, t + 1)]
     curve = [1.0]
-    for before, after in zip(spy, spy[1:], strict=False):
+    for before, after in pairwise(spy):
         curve.append(curve[-1] * (1 + gross * (after / before - 1)))
     trend = spy[-1] > mean(spy[-200:])
     fall = spy[-1] / spy[-61] - 1 > -0.05
