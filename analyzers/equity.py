@@ -127,7 +127,9 @@ class Equity(bt.Analyzer):
         dates, table = self._from_history() if self._reads_history else self._from_bars()
         unspent = len(table) > 0 and table[0, 0] == self._starting and table[0, 2] == 0
         if not unspent:
-            before = dates[:1] - np.timedelta64(1, "D") if len(dates) else np.array(["NaT"], dtype="datetime64[D]")
+            before = (
+                dates[:1] - np.timedelta64(1, "D") if len(dates) else np.array(["NaT"], dtype="datetime64[D]")
+            )
             dates = np.append(before, dates)
             table = np.vstack([[self._starting, self._starting, 0.0, 0.0], table])
         self.bars = slice(0 if unspent else 1, None)

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ares7.arrays import Bool1D, Dates, Float1D, Int1D
+from ares7.arrays import Bool1D, Dates, Float1D, Float2D, Int1D
 
 
 class OrderStatus(IntEnum):
@@ -92,6 +92,14 @@ class Orders:
     on_switch: Bool1D
 
 
+def _by_session(sessions: Int1D, numbers: Int1D) -> list[tuple[int, Int1D]]:
+    """Split sorted orders where the session changes."""
+    if not len(sessions):
+        return []
+    parts = np.split(numbers, np.flatnonzero(np.diff(sessions)) + 1)
+    return list(zip(np.unique(sessions).tolist(), parts, strict=True))
+
+
 @dataclass(slots=True)
 class Ledger:
     """Append-only store that both engines write.
@@ -111,6 +119,43 @@ class Ledger:
     _fills: list[
         tuple[np.datetime64, Sequence[int], Sequence[float], Sequence[float], Sequence[float], Sequence[int]]
     ] = field(default_factory=list)
+
+    @classmethod
+    def from_book(cls, symbols: tuple[str, ...], book: Float2D, dates: Dates, on_switch: Bool1D) -> Ledger:
+        """Ledger of a compiled run.
+
+        Parameters
+        ----------
+        symbols : tuple of str
+        book : (K, 9)
+            One row an order: decided and resolved session rows (-1 while waiting), symbol, quantity, close,
+            kind, status, fill price, fee.
+        dates : (S,) datetime64[D]
+        on_switch : (S,) bool
+        """
+        decided, resolved = book[:, 0].astype(np.int64), book[:, 1].astype(np.int64)
+        kind, status = book[:, 5].astype(np.int64), book[:, 6].astype(np.int64)
+        when = np.where(resolved >= 0, dates[resolved], np.datetime64("NaT", "D"))
+        out = cls(symbols)
+        out._decided, out._resolved = list(dates[decided]), list(when)
+        out._symbol, out._quantity = book[:, 2].astype(np.int64).tolist(), book[:, 3].tolist()
+        out._close, out._kind, out._status = book[:, 4].tolist(), kind.tolist(), status.tolist()
+        out._on_switch = (on_switch[decided] & (kind == OrderKind.DECISION)).tolist()
+        filled = np.flatnonzero(status == OrderStatus.FILLED)
+        filled = filled[np.argsort(resolved[filled], kind="stable")]
+        for session, numbers in _by_session(resolved[filled], filled):
+            part = book[numbers]
+            out._fills.append(
+                (
+                    dates[session],
+                    part[:, 2].astype(np.int64).tolist(),
+                    part[:, 3].tolist(),
+                    part[:, 7].tolist(),
+                    part[:, 8].tolist(),
+                    numbers.tolist(),
+                )
+            )
+        return out
 
     def add_orders(
         self,

@@ -67,4 +67,6 @@ class RegimeIndicator(bt.Indicator):
         return self._settings.model_dump(exclude={"min_hold"})
 
     def _missing(self, bar: int) -> MissingData:
-        return MissingData(f"RegimeIndicator: index or VIX has no value on bar {bar}; extend or repair its feed")
+        return MissingData(
+            f"RegimeIndicator: index or VIX has no value on bar {bar}; extend or repair its feed"
+        )

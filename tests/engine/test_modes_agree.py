@@ -50,7 +50,10 @@ def test_every_engine_gives_the_same_account(panels, name, kind, shares, gross, 
     account = {"costs": costs, "cash": cash, "shares": shares}
     baskets = run_baskets(panel, targets, **account)
     assert_same(baskets, run_obvious(panel, targets, **account))
-    assert_same(run_singles(panel, targets, **account), baskets)
+    singles = run_singles(panel, targets, **account)
+    assert_same(singles, baskets)
+    # Not nearly: both round alike, so that a floor never falls on different sides of an integer.
+    assert singles.cash.tolist() == baskets.cash.tolist()
     if kind == "clean":
         assert_same(run_vanilla(panel, targets, **account), baskets)
 

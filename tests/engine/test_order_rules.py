@@ -91,12 +91,13 @@ def test_a_change_below_the_smallest_trade_is_skipped(price, traded):
 
 @pytest.mark.parametrize("weight", [0.0, 0.000001])
 def test_a_target_of_no_shares_closes_however_small(trade, weight):
-    panel = panel_of(flat(6, [1.0, 10.0]), flat(6, [1.0, 10.0]))
-    outcome = trade(panel, {0: np.array([0.3, 0.5]), 2: np.array([weight, 0.5])}, min_trade_nav=0.4)
-    # 300 shares are below .4 of NAV: not bought. 50 shares of the other are above it.
-    assert [o[1:] for o in outcome.orders] == [(1, 50.0, "filled")]
-    outcome = trade(panel, {0: np.array([0.4, 0.5]), 2: np.array([weight, 0.5])}, min_trade_nav=0.4)
-    assert outcome.orders[-1] == (2, 0, -400.0, "filled")
+    close = [[1.0, 10.0], [1.0, 10.0], [0.5, 10.0], [0.5, 10.0]]
+    panel = panel_of(close, close)
+    skipped = trade(panel, {0: np.array([0.3, 0.5])}, min_trade_nav=0.4)
+    assert [o[1:] for o in skipped.orders] == [(1, 50.0, "filled")]
+    # 400 shares at .5 are 200 USD of a NAV of 800, less than .4 of it.
+    closed = trade(panel, {0: np.array([0.4, 0.5]), 2: np.array([weight, 0.6])}, min_trade_nav=0.4)
+    assert closed.orders[-1] == (2, 0, -400.0, "filled")
 
 
 def test_fractional_positions_close_to_exactly_nothing(trade):

@@ -25,6 +25,12 @@ needs_data = pytest.mark.skipif(DATA is None, reason="ARES7_DATA names no real d
 # Properties
 
 SHORT = weekdays("2020-01-01", "2020-03-31")
+
+
+def days_after(count):
+    return D("2019-12-15") + np.timedelta64(count, "D")
+
+
 filings = st.lists(
     st.tuples(
         st.sampled_from(["AAA", "BBB"]),
@@ -59,13 +65,11 @@ def naive(rows: list[tuple[Any, ...]], delay: int, max_age: int) -> np.ndarray:
     for t, session in enumerate(SHORT):
         for n, symbol in enumerate(("AAA", "BBB")):
             known = [
-                r
-                for r in rows
-                if r[0] == symbol and r[5] == r[5] and session > D("2019-12-15") + r[2] + delay
+                r for r in rows if r[0] == symbol and r[5] == r[5] and session > days_after(r[2] + delay)
             ]
             if known:
                 latest = max(known, key=lambda r: (r[1], not r[4], r[2], r[3]))
-                if session <= D("2019-12-15") + latest[2] + max_age:
+                if session <= days_after(latest[2] + max_age):
                     out[t, n] = latest[5]
     return out
 
@@ -83,7 +87,7 @@ def test_what_is_not_yet_public_changes_nothing(rows, others, delay, t):
     """C6: rows with filing date + delay >= session t may be changed, added or removed at will."""
 
     def public(r: tuple[Any, ...]) -> bool:
-        return bool(D("2019-12-15") + r[2] + delay < SHORT[t])
+        return bool(days_after(r[2] + delay) < SHORT[t])
 
     changed = [r for r in rows if public(r)] + [r for r in others if not public(r)]
     one = latest_visible(frame(rows), SHORT, ("AAA", "BBB"), delay, 500)
@@ -165,7 +169,7 @@ def test_the_sf1_sample_agrees_with_the_annual_file(real):
     own = own[(own["equity_x"] > 0) & ~own["filing_date_estimated"]]
     assert len(own) > 50
     for _, filing in own.iterrows():
-        t = int(np.searchsorted(dates, D(filing["datekey"], "D") + 90, side="right"))
+        t = int(np.searchsorted(dates, D(filing["datekey"], "D") + np.timedelta64(90, "D"), side="right"))
         n = symbols.index(filing["symbol"])
         for name in ("roe", "ebitda_margin", "debt_to_equity"):
             exact = filing["roe_x" if name == "roe" else name]

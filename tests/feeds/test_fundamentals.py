@@ -54,7 +54,7 @@ def test_an_expired_latest_value_is_missing_and_an_older_period_does_not_return(
     ]
     fields, _, _ = load(tmp_path, rows, max_age_days=200)
     assert at(fields, "2020-07-01") == 0.2
-    assert D("2020-01-15") + 200 == D("2020-08-02")
+    assert D("2020-01-15") + np.timedelta64(200, "D") == D("2020-08-02")
     assert np.isnan(at(fields, "2020-08-03"))
 
 

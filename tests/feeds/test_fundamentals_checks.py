@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from ares7.config import DataConfig
@@ -14,7 +15,7 @@ from tests.feeds.filing_rows import DATES, D, at, codes, load, only, row
 
 
 def test_fundamentals_are_stale_the_day_after_the_limit(tmp_path):
-    newest = DATES[-1] - 10
+    newest = DATES[-1] - np.timedelta64(10, "D")
     rows = [row(roe=0.2), row(period="2022-03-31", filed=str(newest), roe=0.3)]
     assert "stale-fundamentals" not in codes(load(tmp_path, rows, max_fundamentals_age_days=10)[1], "error")
     stale = only(load(tmp_path, rows, max_fundamentals_age_days=9)[1], "stale-fundamentals")
