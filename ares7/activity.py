@@ -15,7 +15,7 @@ from ares7.arrays import Dates, Float1D, Label1D
 from ares7.errors import DataError
 from ares7.ledger import Fills, OrderKind, Orders, OrderStatus
 from ares7.metrics import SESSIONS_PER_YEAR, returns_from_nav, sharpe
-from ares7.signals.regime import Regime
+from ares7.signals.regime import UNKNOWN, Regime
 
 if TYPE_CHECKING:
     from ares7.costs import CostModel
@@ -176,7 +176,9 @@ def exposure(nav: Float1D, cash: Float1D, gross: Float1D, names: Float1D) -> dic
 
 
 def regime_name(label: int) -> str:
-    """Name of a label; a number that `Regime` does not have is its own name."""
+    """Name of a label; -1 is UNKNOWN, another number that `Regime` does not have is its own name."""
+    if label == UNKNOWN:
+        return "UNKNOWN"
     return Regime(label).name if label in Regime._value2member_map_ else str(label)
 
 

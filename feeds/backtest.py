@@ -37,16 +37,15 @@ class Backtest:
     cerebro: PanelCerebro
 
 
-def computed_targets(panel: Panel, strategy: type[Any], settings: BookParams, name: str) -> Targets:
-    """Call a strategy's ``weights`` and check what it gives.
+def own_code(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the user's strategy; whatever it raises becomes one error with file and line.
 
     Raises
     ------
     ConfigError
-        Naming file and line where the code fails, or what is wrong with the targets.
     """
     try:
-        targets = strategy.weights(panel, settings)
+        return function(*arguments)
     except Ares7Error:
         raise
     except Exception as error:  # the user's own code may fail in any way
@@ -55,6 +54,17 @@ def computed_targets(panel: Panel, strategy: type[Any], settings: BookParams, na
             f"strategy {name} failed at {place.filename}:{place.lineno}: {type(error).__name__}: "
             f"{' '.join(str(error).split())}; correct the strategy"
         ) from error
+
+
+def computed_targets(panel: Panel, strategy: type[Any], settings: BookParams, name: str) -> Targets:
+    """Call a strategy's ``weights`` and check what it gives.
+
+    Raises
+    ------
+    ConfigError
+        Naming file and line where the code fails, or what is wrong with the targets.
+    """
+    targets = own_code(name, strategy.weights, panel, settings)
     if not isinstance(targets, Targets):
         raise ConfigError(f"strategy {name}: weights must return Targets, not {type(targets).__name__}")
     rows, mask = np.shape(targets.weights), np.shape(targets.decide)

@@ -23,7 +23,8 @@ from ares7.period import choose_period
 from ares7.progress import progress, stage
 from ares7.provenance import code_version, versions
 from ares7.run_files import RunResult
-from feeds.backtest import Backtest, run_backtest
+from ares7.signals.regime import UNKNOWN
+from feeds.backtest import Backtest, own_code, run_backtest
 from feeds.cerebro import PanelCerebro
 from feeds.load import load_panel
 
@@ -193,7 +194,7 @@ def _metrics(
     config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools
 ) -> dict[str, Any]:
     history = run.cerebro.broker.history
-    extra = chosen.strategy.diagnostics(panel, chosen.settings)
+    extra = own_code(chosen.name, chosen.strategy.diagnostics, panel, chosen.settings)
     target_gross = run.targets.weights[panel.start_row :].sum(axis=1)
     baseline = tools.figures(base.strategy, risk_free=config.metrics.risk_free)
     return tools.figures(run.strategy, risk_free=config.metrics.risk_free) | {
@@ -223,7 +224,7 @@ def _result(
     history, recorded = run.cerebro.broker.history, run.strategy.analyzers.getbyname("fills")
     weights = targets.weights[first:]
     labels = _labels(panel, targets)
-    neutral = np.zeros(len(history.dates), dtype=np.int8)
+    unknown = np.full(len(history.dates), UNKNOWN, dtype=np.int8)
     sleeves = {name: values[first:] for name, values in targets.sleeves.items()}
     sleeves["cash"] = 1.0 - np.sum(list(sleeves.values()), axis=0)
     return RunResult(
@@ -250,7 +251,7 @@ def _result(
         fills=recorded.fills,
         orders=recorded.orders,
         order_reference=recorded.ledger.reference,
-        regime_raw=neutral if labels is None else labels.raw[first:],
-        regime_held=neutral if labels is None else labels.held[first:],
+        regime_raw=unknown if labels is None else labels.raw[first:],
+        regime_held=unknown if labels is None else labels.held[first:],
         sleeves=sleeves,
     )

@@ -1,4 +1,4 @@
-"""Quality-momentum: an equal-weight base tilted to the best fifth, acting in BULL only (rulings 16, 17)."""
+"""Quality-momentum: an equal-weight base tilted to the best fifth, acting in BULL only."""
 
 from __future__ import annotations
 

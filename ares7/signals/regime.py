@@ -13,6 +13,10 @@ HOLD_WINDOW = 252
 """Rows within which the minimum hold looks for its latest run of equal labels (rulings 13)."""
 
 
+UNKNOWN = -1
+"""Written for a session whose index or VIX is not there; no signal returns it."""
+
+
 class Regime(IntEnum):
     """Labels, in no order of merit."""
 
