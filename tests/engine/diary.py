@@ -74,6 +74,30 @@ class Diary(bt.Analyzer):
         self.events.append(("trade", self._number(trade), trade.data._name, fields))
 
 
+class _EveryDay(bt.feed.DataBase):
+    params = (("first", 0), ("last", 0))
+
+    def start(self):
+        super().start()
+        self._day = self.p.first
+
+    def _load(self):
+        if self._day > self.p.last:
+            return False
+        self.lines.datetime[0] = self._day
+        for name in ("open", "high", "low", "close"):
+            getattr(self.lines, name)[0] = 50 + self._day % 13
+        self.lines.volume[0] = self.lines.openinterest[0] = 0
+        self._day += 1
+        return True
+
+
+def every_day(panel):
+    """A feed of its own with a bar on every calendar day, from some days before the panel's start."""
+    first, last = panel.dates[panel.start_row].item().toordinal() - 6, panel.dates[-1].item().toordinal()
+    return _EveryDay(first=first, last=last, name="every day")
+
+
 def keep(cerebro):
     """Attach the diary and Backtrader's analyzers."""
     for analyzer in (Diary, *ANALYZERS):

@@ -12,6 +12,7 @@ from ares7.ledger import OrderKind, OrderStatus
 from feeds.cerebro import ares7_cerebro
 from feeds.panel_feed import market_feed
 from strategies.equal_weight import EqualWeight, Params
+from tests.engine.diary import every_day
 from tests.engine.panels import flat, market, panel_of, targets_of, weekdays, without_bars
 
 COSTS = BpsCosts(bps=10)
@@ -180,19 +181,30 @@ def test_fund_value_follows_the_nav_of_baskets(panel, baskets):
     np.testing.assert_allclose(fund, value / ACCOUNT.cash * 100, rtol=1e-12)
 
 
-# More than one strategy, other feeds, other broker settings --------------------------------------------
+# More than one strategy, other feeds, other broker settings
 
 
-class BuysOnce(bt.Strategy):
+class Patient(bt.Strategy):
+    """Bids for one share at half the price until the end."""
+
+    def start(self):
+        self.bid = None
+
     def next(self):
-        if len(self) == 30:
-            self.buy(self.datas[-1], size=1)
+        if self.bid is None:
+            self.bid = self.buy(size=1, exectype=bt.Order.Limit, price=self.data.close[0] / 2)
 
 
-def test_an_ordinary_strategy_beside_ours_shares_the_account(panel):
-    strategy = run(panel, prepare=lambda engine: engine.addstrategy(BuysOnce))
-    assert strategy.broker.ledger is None
-    assert strategy.broker.getposition(strategy.datas[-1]).size == 1 or len(strategy.broker.orders) > 50
+def test_an_ordinary_strategy_beside_ours_keeps_its_orders():
+    panel = panel_of(flat(30, [10.0, 20.0]), flat(30, [10.0, 20.0]))
+    targets = targets_of(panel, {row: np.array([0.25, 0.05 * row]) for row in range(0, 12, 2)})
+    engine = ares7_cerebro(panel, costs=BpsCosts(bps=0), account=ACCOUNT)
+    engine.addstrategy(EqualWeight, targets=targets, account=ACCOUNT)
+    engine.addstrategy(Patient)
+    ours, theirs = engine.run()
+    assert theirs.bid.getstatusname() == "Accepted"
+    assert ours.broker.getposition(ours.datas[0]).size == 500
+    assert ours.broker.getposition(ours.datas[1]).size == 500
 
 
 def test_two_of_ours_in_one_account_lose_no_shares():
@@ -215,6 +227,16 @@ def test_a_market_feed_with_its_warm_up_beside_our_strategy(panel, baskets, sing
     engine.addstrategy(EqualWeight, settings=Params(gross=1.0), account=ACCOUNT, single_orders=single)
     strategy = engine.run(runonce=runonce)[0]
     assert len(strategy) == 160
+    same_account(strategy, baskets)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_feed_with_weekends_does_not_decide_twice(panel, baskets, single):
+    engine = ares7_cerebro(panel, costs=COSTS, account=ACCOUNT)
+    engine.adddata(every_day(panel))
+    engine.addstrategy(EqualWeight, settings=Params(gross=1.0), account=ACCOUNT, single_orders=single)
+    strategy = engine.run()[0]
+    assert len(strategy) > 1.3 * len(baskets)
     same_account(strategy, baskets)
 
 
@@ -297,7 +319,7 @@ def test_ordinary_feeds_are_refused_by_name(panel):
         engine.run()
 
 
-# No NaN, ever ------------------------------------------------------------------------------------------
+# No NaN, ever
 
 
 @pytest.mark.parametrize("single", [False, True])

@@ -9,14 +9,13 @@ import pytest
 
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts
-from ares7.errors import ConfigError, MissingData
 from feeds.bars import engine_bars
 from feeds.broker import PanelBroker
 from feeds.cerebro import ares7_cerebro
 from feeds.commission import CostCommission
 from feeds.panel_feed import aligned_feeds, market_feed
-from tests.engine.diary import Diary, first_difference, keep, told
-from tests.engine.panels import flat, market, panel_of, without_bars
+from tests.engine.diary import Diary, every_day, first_difference, keep, told
+from tests.engine.panels import flat, market, panel_of
 
 COSTS = BpsCosts(bps=10)
 WATCHED = 5
@@ -223,7 +222,7 @@ def test_a_cerebro_can_run_again_another_way(panel, kwargs):
     assert first_difference(told(engine.run(**usual)[0]), first) is None
 
 
-# Other feeds beside the panel's ------------------------------------------------------------------------
+# Other feeds beside the panel's
 
 
 @pytest.mark.parametrize("runonce", [True, False])
@@ -262,22 +261,7 @@ class HoldsOther(bt.Strategy):
 
 
 def test_an_own_feed_with_other_dates_can_be_held(panel):
-    class Daily(bt.feed.DataBase):
-        def start(self):
-            super().start()
-            self.day = panel.dates[25].item().toordinal()
-
-        def _load(self):
-            self.day += 1
-            if self.day > panel.dates[-1].item().toordinal():
-                return False
-            self.lines.datetime[0] = self.day
-            for name in ("open", "high", "low", "close"):
-                getattr(self.lines, name)[0] = 50 + self.day % 13
-            self.lines.volume[0] = 0
-            return True
-
-    (strategy,), _ = compare(panel, lambda engine: engine.adddata(Daily(name="daily")), strategy=HoldsOther)
+    (strategy,), _ = compare(panel, lambda engine: engine.adddata(every_day(panel)), strategy=HoldsOther)
     history = strategy.broker.history
     assert history.names[-1] == 2
     values = 10 * strategy.datas[0].close[0] + 10 * strategy.datas[-1].close[0]
@@ -285,7 +269,7 @@ def test_an_own_feed_with_other_dates_can_be_held(panel):
     assert strategy.broker.held.tolist() == [10.0] + [0.0] * (len(panel.symbols) - 1)
 
 
-# Ending early, and afterwards --------------------------------------------------------------------------
+# Ending early, and afterwards
 
 
 class Stops(bt.Strategy):
@@ -310,6 +294,16 @@ def test_runstop_leaves_everything_at_the_last_session(panel, runonce):
     assert one.last[:3] == (40, 40, panel.dates[69].item())
     assert len(one.broker.history.nav) == 40
     assert one.data.close[-1] == panel.fields["close"][68, 0]
+
+
+def test_runstop_from_a_notification(panel):
+    class StopsOnFill(Busy):
+        def notify_order(self, order):
+            if order.status == order.Completed and len(self) > 20:
+                self.env.runstop()
+
+    (one,), (other,) = compare(panel, strategy=StopsOnFill, quicknotify=True)
+    assert len(one) == len(other) < 120
 
 
 def test_an_exception_in_next_leaves_the_cerebro_readable(panel):
@@ -347,87 +341,7 @@ def test_an_order_at_the_last_close_stays_submitted(panel):
     assert one.order.getstatusname() == other.order.getstatusname() == "Submitted"
 
 
-# Where the panel has no bar ----------------------------------------------------------------------------
-
-
-class OnDay(bt.Strategy):
-    """Gives one order on a day, of any kind."""
-
-    params = (("day", 1), ("give", None), ("size", 10))
-
-    def __init__(self):
-        self.done = []
-
-    def notify_order(self, order):
-        self.done.append((len(self), order.getstatusname(), order.executed.price))
-
-    def notify_trade(self, trade):
-        self.done.append((len(self), "closed" if trade.isclosed else "open", trade.pnlcomm))
-
-    def next(self):
-        if len(self) == self.p.day:
-            self.p.give(self)
-
-
-def on_day(missing, give, day=1, sessions=14):
-    close = np.arange(10.0, 10.0 + sessions)[:, None]
-    panel = without_bars(panel_of(close - 0.5, close), missing, 0)
-    engine = ares7_cerebro(panel, costs=BpsCosts(bps=0), account=AccountConfig(cash=1000))
-    engine.addstrategy(OnDay, give=give, day=day)
-    return engine.run()[0]
-
-
-@pytest.mark.parametrize(
-    ("give", "price"),
-    [
-        (lambda s: s.buy(size=5), 13.5),
-        (lambda s: s.buy(size=5, exectype=bt.Order.Limit, price=20), 13.5),
-        (lambda s: s.buy(size=5, exectype=bt.Order.Stop, price=10), 13.5),
-    ],
-    ids=["market", "limit", "stop"],
-)
-def test_no_order_of_any_kind_fills_where_there_is_no_bar(give, price):
-    strategy = on_day(slice(1, 4), give)
-    assert [entry for entry in strategy.done if entry[1] == "Completed"] == [(5, "Completed", price)]
-
-
-def test_a_delisted_position_is_closed_and_its_trade_told():
-    strategy = on_day(slice(3, 14), lambda s: s.buy(size=5))
-    assert strategy.done[-1] == (8, "closed", 5 * (12 - 10.5))
-    assert strategy.broker.getposition(strategy.data).size == 0
-    assert strategy.broker.getcash() == 1007.5
-
-
-def test_a_delisted_short_position_is_bought_back():
-    strategy = on_day(slice(3, 14), lambda s: s.sell(size=5))
-    assert strategy.broker.getposition(strategy.data).size == 0
-    assert strategy.broker.getcash() == 1000 - 5 * (12 - 10.5)
-
-
-def test_open_orders_of_a_delisted_name_are_cancelled():
-    give = lambda s: s.buy(size=5, exectype=bt.Order.Limit, price=1)
-    strategy = on_day(slice(3, 14), give)
-    assert strategy.done[-1][:2] == (8, "Canceled")
-
-
-def test_before_its_first_bar_a_name_shows_a_finite_price_that_cannot_be_traded():
-    strategy = on_day(slice(0, 4), lambda s: s.buy(size=5))
-    assert [entry[:2] for entry in strategy.done if entry[1] == "Completed"] == [(5, "Completed")]
-    assert np.isfinite(strategy.broker.history.nav).all()
-
-
-def test_a_bar_that_lacks_a_price_is_an_error_and_no_fill():
-    panel = panel_of([[1.0], [np.nan], [1.0]], [[1.0], [1.0], [1.0]])
-    with pytest.raises(MissingData, match=r"S00.*no open on 2019-01-03"):
-        engine_bars(panel)
-
-
-def test_no_session_to_run_is_an_error():
-    with pytest.raises(ConfigError, match="no session"):
-        engine_bars(panel_of([[1.0]], [[1.0]]), first=1)
-
-
-# The broker's other faces ------------------------------------------------------------------------------
+# The broker's other faces
 
 
 def test_interest_and_values_by_every_name():
