@@ -10,12 +10,12 @@ import numpy as np
 from backtrader.position import Position
 
 from ares7.arrays import AnyArray, Dates, Float1D, Int1D
+from ares7.bars import EngineBars
 from ares7.costs import CostModel
 from ares7.errors import ConfigError
 from ares7.execution import Account, accepted, execute
 from ares7.ledger import Ledger, OrderKind, OrderStatus
 from ares7.orders import Basket, net_asset_value
-from feeds.bars import EngineBars
 from feeds.commission import CostCommission
 from feeds.panel_feed import AlignedData
 

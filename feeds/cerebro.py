@@ -7,10 +7,10 @@ from typing import Any
 
 import backtrader as bt
 
+from ares7.bars import EngineBars, engine_bars
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
 from ares7.panel import Panel
-from feeds.bars import EngineBars, engine_bars
 from feeds.broker import PanelBroker
 from feeds.panel_feed import Clock, aligned_feeds
 

@@ -10,9 +10,9 @@ import backtrader as bt
 import numpy as np
 
 from ares7.arrays import Float1D
+from ares7.bars import EngineBars
 from ares7.errors import ConfigError
 from ares7.panel import PRICE_FIELDS, Panel
-from feeds.bars import EngineBars
 
 EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 FUNDAMENTAL_LINES = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import backtrader as bt
 import numpy as np
 
+from ares7.bars import engine_bars
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts, IbkrFixedCosts, IbkrTieredCosts
-from feeds.bars import engine_bars
 from feeds.cerebro import ares7_cerebro
 from feeds.commission import CostCommission
 from feeds.panel_feed import aligned_feeds

@@ -4,10 +4,10 @@ import backtrader as bt
 import numpy as np
 import pytest
 
+from ares7.bars import engine_bars
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts
 from ares7.errors import ConfigError, MissingData
-from feeds.bars import engine_bars
 from feeds.cerebro import ares7_cerebro
 from tests.engine.panels import panel_of, without_bars
 

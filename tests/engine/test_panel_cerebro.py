@@ -7,9 +7,9 @@ import backtrader as bt
 import numpy as np
 import pytest
 
+from ares7.bars import engine_bars
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts
-from feeds.bars import engine_bars
 from feeds.broker import PanelBroker
 from feeds.cerebro import ares7_cerebro
 from feeds.commission import CostCommission
