@@ -12,7 +12,7 @@ from ares7.errors import Ares7Error
 
 if TYPE_CHECKING:
     from ares7.config import Config
-    from feeds.study import Chosen
+    from feeds.engines import Chosen
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_CONFIG = ROOT / "config.yaml"
@@ -37,7 +37,12 @@ def read_config(args: argparse.Namespace) -> Config:
     from ares7.config import load_config
 
     overrides = []
-    for option, key in (("strategy", "strategy.name"), ("start", "period.start"), ("end", "period.end")):
+    for option, key in (
+        ("strategy", "strategy.name"),
+        ("start", "period.start"),
+        ("end", "period.end"),
+        ("engine", "engine"),
+    ):
         value = getattr(args, option, None)
         if value is not None:
             overrides.append(f"{key}={value}")
@@ -58,7 +63,8 @@ def backtest(args: argparse.Namespace) -> int:
     from analyzers import add_default_analyzers
     from analyzers.document import figures
     from ares7.runs import write_run
-    from feeds.study import Tools, study
+    from feeds.engines import Tools
+    from feeds.study import study
 
     tools = Tools(add_default_analyzers, figures)
     chosen = choose(args, config, config.strategy.name, config.strategy.params)
@@ -78,7 +84,7 @@ def backtest(args: argparse.Namespace) -> int:
 
 def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str, Any]) -> Chosen:
     """Strategy class and validated parameters by name."""
-    from feeds.study import Chosen
+    from feeds.engines import Chosen
     from strategies import registry
 
     strategy = registry.resolve(name, Path(args.config).resolve().parent)
@@ -241,7 +247,9 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(call=run)
         return made  # type: ignore[no-any-return]
 
-    verb("backtest", backtest, chosen)
+    verb("backtest", backtest, chosen).add_argument(
+        "--engine", choices=("event", "compiled"), help="Backtrader, or its compiled twin: the same numbers"
+    )
     verb("list", list_strategies)
     verb("show-config", show_config, chosen)
     verb("runs", runs)

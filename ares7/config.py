@@ -152,6 +152,8 @@ class Config(_Section):
     period: PeriodConfig = PeriodConfig()
     strategy: StrategyConfig = StrategyConfig()
     baseline: str = "equal_weight"
+    engine: Literal["event", "compiled"] = "event"
+    """Backtrader, or its compiled twin: the same numbers."""
     account: AccountConfig = AccountConfig()
     costs: CostModel
     oos: tuple[OosWindow, ...] = DEFAULT_WINDOWS
@@ -169,7 +171,7 @@ class Config(_Section):
 
     def digest(self) -> str:
         """Eight hex digits that identify the settings that change results (not where they are written)."""
-        settings = self.model_dump(mode="json", exclude={"runs": True, "data": {"cache"}})
+        settings = self.model_dump(mode="json", exclude={"runs": True, "engine": True, "data": {"cache"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_yaml(self) -> str:

@@ -1,57 +1,33 @@
 """A strategy beside its baseline on one panel: from configuration to everything that a run folder keeps.
 
-Strategies, analyzers and figures are handed in; this module imports none of them.
+Strategies and analyzers are handed in; this module imports none of them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ares7.arrays import Label1D
 from ares7.book import RegimeLabels, Targets, regime_labels
 from ares7.config import Config
 from ares7.errors import ConfigError, DataError
+from ares7.metrics import performance
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.period import choose_period
-from ares7.progress import progress, stage
+from ares7.progress import stage
 from ares7.provenance import code_version, versions
 from ares7.run_files import RunResult
 from ares7.signals.regime import UNKNOWN
-from feeds.backtest import Backtest, own_code, run_backtest
-from feeds.cerebro import PanelCerebro
+from feeds.backtest import own_code
+from feeds.broker import History
+from feeds.engines import ENGINES, Chosen, Outcome, Tools
 from feeds.load import load_panel
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A strategy that the configuration names: its name there, its class and its parameters."""
-
-    name: str
-    strategy: type[Any]
-    settings: BookParams
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What is handed in.
-
-    Attributes
-    ----------
-    add_analyzers : callable
-        ``analyzers.add_default_analyzers``.
-    figures : callable
-        ``analyzers.document.figures``.
-    """
-
-    add_analyzers: Callable[..., None]
-    figures: Callable[..., dict[str, Any]]
 
 
 def load_for(config: Config, chosen: Chosen, baseline: Chosen) -> Panel:
@@ -122,41 +98,17 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
     require_margin(config, chosen.settings)
     stage("loading data")
     panel = load_for(config, chosen, baseline)
-    base = _run(config, panel, baseline, tools, None)
-    run = _run(config, panel, chosen, tools, base)
-    result = _result(config, panel, chosen, run, base, tools, root)
+    run = ENGINES[config.engine]
+
+    def held(targets: Targets) -> Label1D | None:
+        labels = _labels(panel, targets)
+        return None if labels is None else labels.held[panel.start_row :]
+
+    base = run(config, panel, baseline, tools, held, None)
+    outcome = run(config, panel, chosen, tools, held, base.history.nav)
+    result = _result(config, panel, chosen, outcome, base.history, root)
     result.provenance["duration_s"] = round(time.perf_counter() - began, 3)  # type: ignore[index]
     return result
-
-
-def _run(config: Config, panel: Panel, chosen: Chosen, tools: Tools, baseline: Backtest | None) -> Backtest:
-    first = panel.start_row
-    base = None if baseline is None else baseline.cerebro.broker.history
-
-    def analyzers(cerebro: PanelCerebro, targets: Targets) -> None:
-        labels = _labels(panel, targets)
-        tools.add_analyzers(
-            cerebro,
-            windows=config.oos,
-            baseline=None if base is None else (base.dates, base.nav),
-            costs=config.costs,
-            labels=None if labels is None else (panel.dates[first:], labels.held[first:]),
-            risk_free=config.metrics.risk_free,
-            rolling_sessions=config.metrics.rolling_sessions,
-            calendar=config.data.calendar,
-        )
-
-    with progress(chosen.name, len(panel.dates) - first) as step:
-        return run_backtest(
-            panel,
-            chosen.strategy,
-            chosen.settings,
-            account=config.account,
-            costs=config.costs,
-            analyzers=analyzers,
-            on_step=lambda _: step(1),
-            name=chosen.name,
-        )
 
 
 def _labels(panel: Panel, targets: Targets) -> RegimeLabels | None:
@@ -191,16 +143,15 @@ def _stamps(config: Config, panel: Panel) -> list[str]:
 
 
 def _metrics(
-    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools
+    config: Config, panel: Panel, chosen: Chosen, outcome: Outcome, baseline: History
 ) -> dict[str, Any]:
-    history = run.cerebro.broker.history
+    history = outcome.history
     extra = own_code(chosen.name, chosen.strategy.diagnostics, panel, chosen.settings)
-    target_gross = run.targets.weights[panel.start_row :].sum(axis=1)
-    baseline = tools.figures(base.strategy, risk_free=config.metrics.risk_free)
-    return tools.figures(run.strategy, risk_free=config.metrics.risk_free) | {
+    target_gross = outcome.targets.weights[panel.start_row :].sum(axis=1)
+    return outcome.figures | {
         "strategy": chosen.name,
         "baseline": config.baseline,
-        "baseline_performance": baseline["performance"],
+        "baseline_performance": performance(baseline.dates, baseline.nav, config.metrics.risk_free),
         "synthetic": bool(panel.provenance.get("synthetic")),
         "stamps": _stamps(config, panel),
         "start": str(history.dates[0]),
@@ -218,11 +169,9 @@ def _metrics(
 
 
 def _result(
-    config: Config, panel: Panel, chosen: Chosen, run: Backtest, base: Backtest, tools: Tools, root: Path
+    config: Config, panel: Panel, chosen: Chosen, outcome: Outcome, baseline: History, root: Path
 ) -> RunResult:
-    first, targets = panel.start_row, run.targets
-    history, recorded = run.cerebro.broker.history, run.strategy.analyzers.getbyname("fills")
-    weights = targets.weights[first:]
+    first, targets, history = panel.start_row, outcome.targets, outcome.history
     labels = _labels(panel, targets)
     unknown = np.full(len(history.dates), UNKNOWN, dtype=np.int8)
     sleeves = {name: values[first:] for name, values in targets.sleeves.items()}
@@ -240,17 +189,17 @@ def _result(
             "warmup_sessions": chosen.settings.warmup,
             "trials": 1,
         },
-        metrics=_metrics(config, panel, chosen, run, base, tools),
+        metrics=_metrics(config, panel, chosen, outcome, baseline),
         dates=history.dates,
         nav=history.nav,
         cash=history.cash,
         gross=history.gross,
-        baseline_nav=base.cerebro.broker.history.nav,
+        baseline_nav=baseline.nav,
         symbols=panel.symbols,
-        target_weights=weights,
-        fills=recorded.fills,
-        orders=recorded.orders,
-        order_reference=recorded.ledger.reference,
+        target_weights=targets.weights[first:],
+        fills=outcome.fills,
+        orders=outcome.orders,
+        order_reference=outcome.ledger.reference,
         regime_raw=unknown if labels is None else labels.raw[first:],
         regime_held=unknown if labels is None else labels.held[first:],
         sleeves=sleeves,

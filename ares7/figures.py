@@ -1,0 +1,75 @@
+"""Every figure of one run from its record, whichever engine made it: the sections of metrics.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ares7.activity import (
+    exposure,
+    order_figures,
+    regime_attribution,
+    switches_per_year,
+    time_in_regime,
+    trading_costs,
+)
+from ares7.arrays import Dates, Float1D, Label1D
+from ares7.config import Config
+from ares7.ledger import Fills, Orders
+from ares7.metrics import oos_windows, performance, returns_from_nav
+
+
+def figures(
+    config: Config,
+    dates: Dates,
+    nav: Float1D,
+    cash: Float1D,
+    gross: Float1D,
+    names: Float1D,
+    fills: Fills,
+    orders: Orders,
+    *,
+    labels: Label1D | None,
+    baseline_nav: Float1D,
+) -> dict[str, Any]:
+    """Figures of one run; equal to what the analyzers of an event-driven run give.
+
+    Parameters
+    ----------
+    config : Config
+        Windows, costs and conventions.
+    dates, nav, cash, gross, names, baseline_nav : (S,)
+        At the close of each session: USD, USD, fraction of NAV, count, USD.
+    fills, orders : Fills, Orders
+    labels : (S,) int8, optional
+        Held regime known at each close.
+
+    Returns
+    -------
+    dict
+        ``performance costs exposure attribution windows oos orders``.
+    """
+    risk_free = config.metrics.risk_free
+    invested = exposure(nav, cash, gross, names)
+    if labels is not None:
+        invested |= {
+            "time_in_regime": time_in_regime(labels),
+            "switches_per_year": switches_per_year(labels),
+        }
+    oos = oos_windows(
+        dates[1:],
+        returns_from_nav(nav),
+        returns_from_nav(baseline_nav),
+        config.oos,
+        risk_free=risk_free,
+        calendar=config.data.calendar,
+    )
+    windows = oos.pop("windows")
+    return {
+        "performance": performance(dates, nav, risk_free),
+        "costs": trading_costs(dates, nav, fills, orders, costs=config.costs),
+        "exposure": invested,
+        "attribution": {} if labels is None else regime_attribution(nav, labels),
+        "windows": windows,
+        "oos": oos,
+        "orders": order_figures(orders),
+    }
