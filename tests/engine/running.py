@@ -52,20 +52,26 @@ class Recorded(PortfolioStrategy):
         super().next()
 
 
-def run_baskets(panel, targets, *, costs="bps", **account):
+def basket_account(panel, targets, *, costs="bps", **account):
+    """History and ledger of the event-driven engine."""
     settings = AccountConfig(**account)
     cerebro = ares7_cerebro(panel, costs=COSTS[costs][0], account=settings)
     cerebro.addstrategy(Recorded, targets=targets, account=settings)
     strategy = cerebro.run()[0]
-    history, ledger = strategy.broker.history, strategy.broker.ledger
+    history = strategy.broker.history
     assert np.array_equal(history.nav, [nav for nav, _ in strategy.seen])
+    return history, strategy.broker.ledger
+
+
+def outcome_of(panel, nav, cash, ledger):
+    """A ledger in the form in which every engine can be compared."""
     first = panel.start_row
     orders, fills = ledger.orders, ledger.fills
     row_of = {day: row - first for row, day in enumerate(panel.dates.tolist())}
     decided = [row_of[day] for day in orders.decided.tolist()]
     return Outcome(
-        history.nav,
-        history.cash,
+        nav,
+        cash,
         list(
             zip(
                 decided,
@@ -87,6 +93,11 @@ def run_baskets(panel, targets, *, costs="bps", **account):
         ),
         [KINDS[k] for k in orders.kind],
     )
+
+
+def run_baskets(panel, targets, *, costs="bps", **account):
+    history, ledger = basket_account(panel, targets, costs=costs, **account)
+    return outcome_of(panel, history.nav, history.cash, ledger)
 
 
 def run_singles(panel, targets, *, costs="bps", **account):
