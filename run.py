@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,6 +273,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     args = parser().parse_args(arguments)
+    # A command makes many objects that live to its end; the default collector would walk them dozens of times.
+    gc.set_threshold(100_000, 50, 1000)
     try:
         return int(args.call(args))
     except Ares7Error as error:

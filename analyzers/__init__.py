@@ -20,6 +20,7 @@ from analyzers.turnover import Turnover
 from ares7.config import DEFAULT_WINDOWS, OosWindow
 
 if TYPE_CHECKING:
+    from ares7.arrays import Dates
     from ares7.costs import CostModel
 
 __all__ = [
@@ -61,7 +62,7 @@ def add_default_analyzers(
     labels: Dated | None = None,
     risk_free: float = 0.0,
     rolling_sessions: int = 252,
-    calendar: str | None = "XNYS",
+    calendar: str | Dates | None = "XNYS",
 ) -> None:
     """Add every analyzer under its name in `DEFAULT_ANALYZERS`; that of regimes only with labels.
 
@@ -79,8 +80,8 @@ def add_default_analyzers(
         Annual rate.
     rolling_sessions : int
         Window of the rolling Sharpe ratio.
-    calendar : str or None
-        Exchange whose sessions a full out-of-sample window has.
+    calendar : str, (C,) datetime64[D] or None
+        Exchange whose sessions a full out-of-sample window has, or those sessions.
     """
     settings: dict[str, dict[str, Any]] = {
         "sharpe": {"risk_free": risk_free},

@@ -20,8 +20,8 @@ class OutOfSample(EquityFigures):
         NAV of what the strategy is compared with, for every session of the run.
     risk_free : float
         Annual rate, default 0.
-    calendar : str or None
-        Exchange whose sessions a full window has; None for markets that have no such calendar.
+    calendar : str, (C,) datetime64[D] or None
+        Exchange whose sessions a full window has, or those sessions; None for markets without such a calendar.
     """
 
     params = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ares7.activity import (
     exposure,
     order_figures,
@@ -18,6 +20,16 @@ from ares7.ledger import Fills, Orders
 from ares7.metrics import oos_windows, performance, returns_from_nav
 
 
+def window_calendar(config: Config, all_sessions: Dates) -> str | Dates:
+    """Sessions by which windows are counted: the data's own where they reach over every window.
+
+    Otherwise the name of the calendar, whose library takes half a second to load.
+    """
+    edges = [np.datetime64(day, "D") for w in config.oos for day in (w.start, w.end)]
+    inside = all(all_sessions[0] <= day <= all_sessions[-1] for day in edges)
+    return all_sessions if inside else config.data.calendar
+
+
 def figures(
     config: Config,
     dates: Dates,
@@ -30,6 +42,7 @@ def figures(
     *,
     labels: Label1D | None,
     baseline_nav: Float1D,
+    all_sessions: Dates,
 ) -> dict[str, Any]:
     """Figures of one run; equal to what the analyzers of an event-driven run give.
 
@@ -42,6 +55,8 @@ def figures(
     fills, orders : Fills, Orders
     labels : (S,) int8, optional
         Held regime known at each close.
+    all_sessions : (T,) datetime64[D]
+        Every exchange session of the data, warm-up included.
 
     Returns
     -------
@@ -61,7 +76,7 @@ def figures(
         returns_from_nav(baseline_nav),
         config.oos,
         risk_free=risk_free,
-        calendar=config.data.calendar,
+        calendar=window_calendar(config, all_sessions),
     )
     windows = oos.pop("windows")
     return {

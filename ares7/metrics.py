@@ -293,7 +293,7 @@ def oos_windows(
     windows: Sequence[OosWindow],
     *,
     risk_free: float = 0.0,
-    calendar: str | None = "XNYS",
+    calendar: str | Dates | None = "XNYS",
 ) -> dict[str, Any]:
     """Figures of each out-of-sample window, and of the rows before the first one.
 
@@ -306,9 +306,8 @@ def oos_windows(
         Both dates inclusive; they may overlap.
     risk_free : float
         Annual rate.
-    calendar : str or None
-        Exchange by which the sessions of a window are counted; None: ``expected_sessions`` and ``cut_short``
-        are None.
+    calendar : str, (C,) datetime64[D] or None
+        Exchange that counts a window's sessions, or those sessions; None: no ``expected_sessions, cut_short``.
 
     Returns
     -------
@@ -350,13 +349,18 @@ def oos_windows(
     }
 
 
-def _expected_sessions(dates: Dates, windows: Sequence[OosWindow], calendar: str | None) -> list[int | None]:
+def _expected_sessions(
+    dates: Dates, windows: Sequence[OosWindow], calendar: str | Dates | None
+) -> list[int | None]:
     if calendar is None or not windows:
         return [None] * len(windows)
-    from ares7.sessions import sessions
-
     edges = [(np.datetime64(w.start, "D"), np.datetime64(w.end, "D")) for w in windows]
-    known = sessions(min(first for first, _ in edges), max(last for _, last in edges), calendar)
+    if isinstance(calendar, str):
+        from ares7.sessions import sessions
+
+        known = sessions(min(first for first, _ in edges), max(last for _, last in edges), calendar)
+    else:
+        known = calendar
     starting = known[known < dates[0]][-1:] if len(dates) else known[:0]
     known = np.setdiff1d(known, starting)
     return [int(np.count_nonzero((known >= first) & (known <= last))) for first, last in edges]

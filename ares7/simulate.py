@@ -15,6 +15,7 @@ from ares7.bars import EngineBars
 from ares7.book import FRESH_SESSIONS, Targets
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
+from ares7.errors import ConfigError
 from ares7.kernels import ORDERS as ORDERS_SO_FAR
 from ares7.kernels import Market, Rules, State, fee_terms, run_sessions
 from ares7.ledger import Ledger
@@ -62,6 +63,22 @@ def _state(names: int, cash: float, capacity: int) -> State:
     )
 
 
+def _plain(values: AnyArray, dtype: type) -> AnyArray:
+    """Copy what is read-only, strided or of another type: numba would compile every kernel again for it."""
+    return np.require(values, dtype, ["C", "W"])
+
+
+def _require_rows(bars: EngineBars, targets: Targets) -> None:
+    # A compiled kernel reads past the end of a short array without a word.
+    shape = bars.panel.shape
+    found = (targets.weights.shape, targets.decide.shape, targets.on_switch.shape)
+    if found != (shape, shape[:1], shape[:1]):
+        raise ConfigError(
+            f"targets do not fit the panel: weights, decide and on_switch have shapes {found}; expected {shape} "
+            f"and twice {shape[:1]}, one row a session and one column a symbol; compute them from this panel"
+        )
+
+
 def simulate(
     bars: EngineBars,
     targets: Targets,
@@ -87,15 +104,26 @@ def simulate(
     Returns
     -------
     Simulation
+
+    Raises
+    ------
+    ConfigError
+        The targets are not those of the bars' panel.
     """
+    _require_rows(bars, targets)
     rows = slice(bars.first, bars.stop)
-    decide = np.ascontiguousarray(targets.decide[rows])
+    decide = _plain(targets.decide[rows], np.bool_)
     sessions, names = bars.bar.shape
     # A decision makes at most one order a name, every refused one of them is retried at most once, and a name
     # leaves at most once between two decisions.
     capacity = names * (2 * int(decide.sum()) + 2) + int((bars.gap == FRESH_SESSIONS).sum()) if record else 0
     state = _state(names, float(account.cash), capacity)
-    market = Market(bars.prices["open"], bars.prices["close"], bars.bar, bars.gap)
+    market = Market(
+        _plain(bars.prices["open"], np.float64),
+        _plain(bars.prices["close"], np.float64),
+        _plain(bars.bar, np.bool_),
+        _plain(bars.gap, np.int64),
+    )
     rules = Rules(
         account.shares == "whole",
         account.margin,
@@ -105,7 +133,9 @@ def simulate(
         record,
     )
     out = np.zeros((4, sessions))
-    run_sessions(market, targets.weights[rows], decide, state, fee_terms(costs), rules, out)
+    run_sessions(
+        market, _plain(targets.weights[rows], np.float64), decide, state, fee_terms(costs), rules, out
+    )
     ledger = _ledger(bars, targets, state) if record else None
     return Simulation(bars.panel.dates[rows], out[0], out[1], out[2] / out[0], out[3], ledger)
 

@@ -10,7 +10,7 @@ from ares7.arrays import Float1D, Label1D
 from ares7.bars import engine_bars
 from ares7.book import Targets, delayed
 from ares7.config import Config
-from ares7.figures import figures
+from ares7.figures import figures, window_calendar
 from ares7.ledger import Fills, Ledger, Orders
 from ares7.panel import Panel
 from ares7.params import BookParams
@@ -88,7 +88,7 @@ def event_driven(
             labels=None if held is None else (dates, held),
             risk_free=config.metrics.risk_free,
             rolling_sessions=config.metrics.rolling_sessions,
-            calendar=config.data.calendar,
+            calendar=window_calendar(config, panel.dates),
         )
 
     with progress(chosen.name, len(dates)) as step:
@@ -128,7 +128,9 @@ def compiled(
     found = {}
     if baseline_nav is not None:
         held = labels(targets)
-        found = figures(config, *history, fills, orders, labels=held, baseline_nav=baseline_nav)
+        found = figures(
+            config, *history, fills, orders, labels=held, baseline_nav=baseline_nav, all_sessions=panel.dates
+        )
     return Outcome(targets, history, fills, orders, ledger, found)
 
 

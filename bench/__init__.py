@@ -1,0 +1,1 @@
+"""Side-by-side measurements against other backtest engines. Never imported by the product or its tests."""

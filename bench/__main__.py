@@ -1,0 +1,118 @@
+"""Measure everything and print the table: ``python -m bench [--quick]``; results in .cache/bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from typing import Any
+
+from bench.runs import OUT, RUNS, job_file, machine, measured, whole_processes
+from bench.targets import TARGETS, Results, add_differences, judged
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Lines of a Markdown table, padded so that it reads well in a terminal too."""
+    widths = [max(len(line[i]) for line in [heads, *rows]) for i in range(len(heads))]
+    lines = [heads, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(x, widths, strict=True)) + " |" for x in lines
+    )
+
+
+def seconds(value: float) -> str:
+    """Three digits in s, ms or us."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.3g} us"
+
+
+def verdict_row(row: dict[str, Any]) -> tuple[str, ...]:
+    """One line of the table of targets."""
+    limit = f"{'>=' if row['at_least'] else '<='} {row['limit']:g} {row['unit']}"
+    if "value" not in row:
+        return row["row"], row["what"], "-", "-", limit, f"{row['verdict']}: {row['reason']}"
+    reason = f": {row['reason']}" if row["reason"] else ""
+    return (
+        row["row"],
+        row["what"],
+        f"{row['value']:.3g}",
+        f"{row['value_cpu']:.3g}",
+        limit,
+        row["verdict"] + reason,
+    )
+
+
+def engine_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+    """One line of the table of engines."""
+    if "missing" in found:
+        return name, "-", "-", "-", "-", "-", found["missing"]
+    difference = f"{found['difference']:.0e}" if "difference" in found else "-"
+    idle = "-" if found["idle_before"] is None else f"{found['idle_before']:.0%}"
+    time = f"{seconds(found['wall_median'])} ({len(found['wall'])})"
+    rule = found["rule"] + ("" if found.get("must_agree", True) else " (not comparable)")
+    return name, time, seconds(found["cpu_median"]), f"{found['peak_mib']:.0f}", difference, idle, rule
+
+
+def report(content: dict[str, Any]) -> str:
+    """Everything that was measured, as Markdown."""
+    results: Results = content["results"]
+    engines = {name: found for name, found in results.items() if name != "processes"}
+    about = content["machine"]
+    versions = {k: v for found in engines.values() for k, v in found.get("versions", {}).items()}
+    parts = [
+        f"{content['measured_at']}; {about['processor']}, {about['memory_gib']} GiB, {about['system']}, Python "
+        f"{about['python']}; load average {about['load_average'][0]:.2f} before, {content['load_after'][0]:.2f} after",
+        ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        table(
+            ("", "what", "wall", "CPU", "target", "verdict"), [verdict_row(row) for row in content["targets"]]
+        ),
+        table(
+            ("engine and symbols", "median (N)", "CPU", "peak MiB", "difference", "idle", "rule"),
+            [engine_row(name, found) for name, found in engines.items()],
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def main() -> int:
+    """Measure, judge, print, write; exit 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out slow engines and vanilla at 500 symbols"
+    )
+    parser.add_argument("--only", metavar="TEXT", default="", help="only engines whose name contains this")
+    parser.add_argument(
+        "--patience", type=float, default=30.0, metavar="S", help="wait so long for an idle machine"
+    )
+    args = parser.parse_args()
+    content: dict[str, Any] = {
+        "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
+        "machine": machine(),
+    }
+    for symbols in sorted({run.symbols for run in RUNS}):
+        job_file(symbols)
+    results: Results = {}
+    for run in RUNS:
+        if args.only in run.name and not (args.quick and run.slow):
+            sys.stderr.write(f"{run.name}\n")
+            results[run.name] = measured(run, args.patience)
+        else:
+            results[run.name] = {"missing": "left out"}
+    if not args.only:
+        results["processes"] = whole_processes(args.patience)
+    add_differences(results)
+    content |= {"results": results, "load_after": os.getloadavg()}
+    content["targets"] = [judged(results, target) for target in TARGETS]
+    partial = OUT / f"results.json.{os.getpid()}"
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(OUT / "results.json")
+    sys.stdout.write(report(content) + "\n")
+    return int(any(row["verdict"] == "FAIL" for row in content["targets"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""C5 on generated target tables: the compiled twin, baskets, a plain loop and Backtrader's own broker agree."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ares7.book import delayed
+from tests.engine.generated import accounts, examples, tables
+from tests.engine.panels import flat, panel_of, targets_of
+from tests.engine.running import assert_same, run_baskets, run_obvious, run_vanilla
+from tests.parity.comparing import assert_engines_agree, outcome_of, run_compiled
+
+loans = st.fixed_dictionaries(
+    {
+        "cash": st.sampled_from([150.0, 1e6]),
+        "costs": st.sampled_from(["bps", "fixed", "tiered", "free"]),
+        "shares": st.sampled_from(["whole", "fractional"]),
+        "min_trade_nav": st.sampled_from([0.0, 0.01]),
+        "cash_rate": st.sampled_from([0.0, 0.05]),
+        "margin": st.booleans(),
+        "financing_bps": st.sampled_from([0.0, 300.0]),
+    }
+)
+
+
+@examples(200)
+@given(table=tables(), account=accounts)
+def test_random_targets_with_holes(table, account):
+    panel, targets = table
+    run = assert_engines_agree(panel, targets, **account)
+    expected = run_obvious(panel, targets, **account)
+    assert_same(outcome_of(panel, run.nav, run.cash, run.ledger), expected)
+
+
+@examples(60)
+@given(table=tables(holes=False), account=accounts)
+def test_random_targets_under_backtraders_own_broker(table, account):
+    panel, targets = table
+    assert_same(run_compiled(panel, targets, **account), run_vanilla(panel, targets, **account))
+
+
+@examples(150)
+@given(table=tables(), account=loans, lag=st.sampled_from([0, 1, 2, 4]), leverage=st.sampled_from([1.0, 1.7]))
+def test_random_loans_interest_and_delays(table, account, lag, leverage):
+    panel, targets = table
+    targets = delayed(targets, lag - 1, panel.start_row)
+    targets.weights[:] *= leverage
+    assert_engines_agree(panel, targets, **account)
+
+
+@pytest.mark.parametrize("cash", [1000.0, 1001.0, 4096.0, 1e6])
+@pytest.mark.parametrize(
+    "weights", [(0.5, 0.25, 0.25), (0.2, 0.3, 0.5), (0.1, 0.2, 0.7), (1 / 3, 1 / 3, 1 / 3)]
+)
+@pytest.mark.parametrize("costs", ["free", "bps"])
+def test_floors_exactly_on_integers(weights, cash, costs):
+    """Round prices and weights that sum to 1.0 put NAV times weight over price on whole numbers, or next to them."""
+    prices = np.array([0.1, 0.5, 2.0])
+    close = flat(40, prices) * np.where(np.arange(40) % 4 == 3, 2.0, 1.0)[:, None]
+    panel = panel_of(np.vstack([close[:1], close[:-1]]), close)
+    rows = {row: np.array(weights)[np.roll(np.arange(3), row)] for row in range(0, 39, 2)}
+    targets = targets_of(panel, rows)
+    account = {"cash": cash, "costs": costs, "min_trade_nav": 0.0}
+    run = run_compiled(panel, targets, **account)
+    for other in (run_baskets, run_obvious, run_vanilla):
+        assert_same(run, other(panel, targets, **account))
+    assert run.cash.tolist() == run_baskets(panel, targets, **account).cash.tolist()
