@@ -6,11 +6,12 @@ from typing import Any
 
 from analyzers.equity import EquityFigures, aligned
 from ares7.config import DEFAULT_WINDOWS
-from ares7.metrics import oos_windows, returns_from_nav
+from ares7.folds import oos_windows
+from ares7.metrics import returns_from_nav
 
 
 class OutOfSample(EquityFigures):
-    """`ares7.metrics.oos_windows` of the run.
+    """`ares7.folds.oos_windows` of the run.
 
     Parameters
     ----------

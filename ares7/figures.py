@@ -16,8 +16,9 @@ from ares7.activity import (
 )
 from ares7.arrays import Dates, Float1D, Label1D
 from ares7.config import Config
+from ares7.folds import oos_windows
 from ares7.ledger import Fills, Orders
-from ares7.metrics import oos_windows, performance, returns_from_nav
+from ares7.metrics import performance, returns_from_nav
 
 
 def window_calendar(config: Config, all_sessions: Dates) -> str | Dates:

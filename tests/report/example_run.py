@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ares7 import activity, metrics
+from ares7 import activity, folds, metrics
 from ares7.config import Config
 from ares7.ledger import Ledger, OrderStatus
 from ares7.runs import RunResult
@@ -107,7 +107,7 @@ def _trades(dates, nav, weights, symbols, regime, rng):
 
 def _figures(dates, nav, baseline, regime, ledger, gross, config):
     own, other = metrics.returns_from_nav(nav), metrics.returns_from_nav(baseline)
-    windows = metrics.oos_windows(dates[1:], own, other, config.oos, calendar=None)
+    windows = folds.oos_windows(dates[1:], own, other, config.oos, calendar=None)
     # The example's weekdays are no exchange calendar; only the last window ends before its end.
     for window in windows["windows"]:
         window["cut_short"] = window["end"] > str(dates[-1])

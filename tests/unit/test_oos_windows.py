@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ares7 import metrics
+from ares7 import folds, metrics
 from ares7.config import DEFAULT_WINDOWS, OosWindow
 from ares7.errors import DataError
 from ares7.sessions import sessions
@@ -29,7 +29,7 @@ def days():
 def oos(returns=None, baseline=None, windows=DEFAULT_WINDOWS, dates=None, **kwargs):
     dates = days() if dates is None else dates
     returns = random_returns(len(dates) - 1) if returns is None else returns
-    return metrics.oos_windows(dates[1:], returns, baseline, windows, **kwargs)
+    return folds.oos_windows(dates[1:], returns, baseline, windows, **kwargs)
 
 
 def test_windows_show_what_the_data_reach():
@@ -88,7 +88,7 @@ def test_minimum_mean_and_degradation_are_over_the_windows_that_have_a_figure():
     figures = [w["sharpe"] for w in found["windows"][:2]]
     assert found["min_sharpe"] == min(figures)
     assert found["mean_sharpe"] == pytest.approx(np.mean(figures))
-    assert found["degradation"] == metrics.degradation(found["train_sharpe"], figures)
+    assert found["degradation"] == folds.degradation(found["train_sharpe"], figures)
 
 
 def test_baseline_is_compared_window_by_window():
@@ -128,9 +128,9 @@ def test_series_of_another_length_are_refused():
 
 
 def test_degradation_is_the_share_of_the_train_ratio_that_is_lost():
-    assert metrics.degradation(2.0, [1.0, 1.5, 2.0]) == pytest.approx(0.25)
+    assert folds.degradation(2.0, [1.0, 1.5, 2.0]) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(("train", "oos"), [(0.0, [1.0]), (-1.0, [1.0]), (math.nan, [1.0]), (1.0, [])])
 def test_degradation_of_nothing_is_nan(train, oos):
-    assert math.isnan(metrics.degradation(train, oos))
+    assert math.isnan(folds.degradation(train, oos))
