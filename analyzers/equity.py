@@ -97,12 +97,12 @@ class Equity(bt.Analyzer):
         """Note the starting value."""
         broker = self.strategy.broker
         self._starting = float(broker.getvalue())
-        self._reads_history = hasattr(broker, "history")
+        self.reads_history = hasattr(broker, "history")
         self._rows: list[tuple[float, float, float, float, int]] = []
 
     def next(self) -> None:
         """Record one bar; Backtrader calls it on every bar, those before the minimum period included."""
-        if self._reads_history:
+        if self.reads_history:
             return
         broker = self.strategy.broker
         value, count = 0.0, 0
@@ -124,7 +124,7 @@ class Equity(bt.Analyzer):
 
     def stop(self) -> None:
         """Turn the rows into arrays, and make sure that row 0 is the starting value."""
-        dates, table = self._from_history() if self._reads_history else self._from_bars()
+        dates, table = self._from_history() if self.reads_history else self._from_bars()
         unspent = len(table) > 0 and table[0, 0] == self._starting and table[0, 2] == 0
         if not unspent:
             before = (

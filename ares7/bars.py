@@ -54,6 +54,24 @@ class EngineBars:
         return self.panel.dates[self.first : self.stop].astype(np.int64).astype(np.float64) + epoch
 
 
+def _require_whole(panel: Panel, bar: Bool2D, first: int, stop: int) -> None:
+    for name in PRICE_FIELDS:
+        whole = np.isfinite(panel.fields[name][first:stop])
+        if whole.all():
+            continue
+        for row, column in np.argwhere(bar[first:stop] & ~whole)[:1]:
+            raise MissingData(
+                f"{panel.symbols[column]} has a close but no {name} on {panel.dates[first + row]}; "
+                "a bar needs all four prices: supply it or remove the bar"
+            )
+
+
+def _volume(panel: Panel, first: int, stop: int) -> Float2D:
+    volume = panel.fields.get("volume")
+    shape = (stop - first, len(panel.symbols))
+    return np.zeros(shape) if volume is None else np.nan_to_num(volume[first:stop])
+
+
 def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None) -> EngineBars:
     """Prepare the rows that an engine runs; by default from the panel's start session to its end.
 
@@ -71,12 +89,14 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
             f"no session to run: rows {first} to {stop} of {len(panel.dates)}; choose a period inside the data"
         )
     bar = panel.bar
-    for name in PRICE_FIELDS:
-        for row, column in np.argwhere(bar[first:stop] & ~np.isfinite(panel.fields[name][first:stop]))[:1]:
-            raise MissingData(
-                f"{panel.symbols[column]} has a close but no {name} on {panel.dates[first + row]}; "
-                "a bar needs all four prices: supply it or remove the bar"
-            )
+    _require_whole(panel, bar, first, stop)
+    if bar[first:stop].all():
+        # No hole anywhere: the panel's own arrays, not copies.
+        whole = {name: panel.fields[name][first:stop] for name in PRICE_FIELDS}
+        whole["volume"] = _volume(panel, first, stop)
+        return EngineBars(
+            panel, first, stop, whole, bar[first:stop], np.zeros_like(bar[first:stop], np.int64)
+        )
     latest = latest_bar(bar)
     close = panel.fields["close"]
     listed = latest >= 0
@@ -87,10 +107,7 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
     for name in PRICE_FIELDS:
         prices[name] = np.where(bar, panel.fields[name], shown)[first:stop]
     prices["close"] = shown[first:stop]
-    volume = panel.fields.get("volume")
-    prices["volume"] = (
-        np.zeros_like(shown[first:stop]) if volume is None else np.nan_to_num(volume[first:stop])
-    )
+    prices["volume"] = _volume(panel, first, stop)
     gap = np.where(listed, np.arange(len(close))[:, None] - latest, np.iinfo(np.int64).max // 2)
     return EngineBars(
         panel,

@@ -9,13 +9,21 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from ares7.arrays import Float1D
+from ares7.arrays import AnyArray, Float1D
 from ares7.bars import EngineBars
 from ares7.errors import ConfigError
 from ares7.panel import PRICE_FIELDS, Panel
 
 EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 FUNDAMENTAL_LINES = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
+
+
+def _buffer(values: AnyArray, extension: int = 0) -> array.array[float]:
+    """Copy a column into what a line keeps its values in."""
+    buffer = array.array("d")
+    buffer.frombytes(np.ascontiguousarray(values, dtype=np.float64).data.cast("B"))
+    buffer.extend([float("nan")] * extension)
+    return buffer
 
 
 class ArrayData(bt.feed.DataBase):
@@ -64,15 +72,13 @@ class ArrayData(bt.feed.DataBase):
         if not self._bulk():
             super().preload()
             return
-        extension = self.lines.lines[0].extension
-        for name in self.getlinealiases():
-            values = np.ascontiguousarray(self._columns[name], dtype=np.float64)
-            buffer = array.array("d")
-            buffer.frombytes(values.tobytes())
-            buffer.extend([float("nan")] * extension)
-            getattr(self.lines, name).array = buffer
+        for name, line in zip(self.getlinealiases(), self.lines.lines, strict=True):
+            self._hand_over(line, self._columns[name])
         self._next_row = self._rows
         self.home()
+
+    def _hand_over(self, line: Any, values: AnyArray) -> None:
+        line.array = _buffer(values, line.extension)
 
 
 class PanelData(ArrayData):
@@ -150,13 +156,39 @@ class Clock:
 
 
 class ClockLine(bt.LineBuffer):
-    """A line that reads its position from the shared clock while there is one."""
+    """A line that reads its position from the shared clock while it runs, and its values when asked for any.
 
-    clock: Clock | None = None
+    Strategies that trade baskets read the panel and no line at all, so a column is copied at its first use.
+    """
+
+    clock: Clock
+    _values: AnyArray | None = None
+
+    def hand_over(self, values: AnyArray) -> None:
+        """Take a column that becomes the buffer when somebody reads it."""
+        self._values = values
+        del self.array
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "array" or self._values is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.array = _buffer(self._values)
+        return self.array
+
+    def buflen(self) -> int:
+        """Rows that the buffer holds, whether copied yet or not."""
+        if self._values is not None and "array" not in self.__dict__:
+            return len(self._values)
+        return int(super().buflen())
+
+    def __getitem__(self, ago: int) -> float:
+        row = self.clock.row
+        value: float = self.array[(self._idx if row is None else row) + ago]
+        return value
 
     def _get_position(self) -> int:
-        clock = self.clock
-        return self._idx if clock is None or clock.row is None else clock.row
+        row = self.clock.row
+        return self._idx if row is None else row
 
     def _set_position(self, value: int) -> None:
         self.set_idx(value)
@@ -164,8 +196,8 @@ class ClockLine(bt.LineBuffer):
     idx = property(_get_position, _set_position)
 
     def _get_count(self) -> int:
-        clock = self.clock
-        return self._count if clock is None or clock.row is None else clock.row + 1
+        row = self.clock.row
+        return self._count if row is None else row + 1
 
     def _set_count(self, value: int) -> None:
         self._count = value
@@ -188,10 +220,17 @@ class AlignedData(ArrayData):
 
     def __init__(self, **_: Any) -> None:
         super().__init__()
+        clock = self.p.clock or Clock()
         for i in range(len(self.lines.lines)):
             line = ClockLine()
-            line.clock = self.p.clock
+            line.clock = clock
             self.lines.lines[i] = line
+
+    def _hand_over(self, line: Any, values: AnyArray) -> None:
+        if line.extension:
+            super()._hand_over(line, values)
+        else:
+            line.hand_over(values)
 
     @property
     def engine_bars(self) -> EngineBars:
@@ -210,8 +249,8 @@ def aligned_feeds(bars: EngineBars, clock: Clock | None = None) -> list[AlignedD
     ordinals = bars.ordinals
     feeds = []
     for i, symbol in enumerate(bars.panel.symbols):
-        columns = {name: values[:, i] for name, values in bars.prices.items()}
+        columns: dict[str, AnyArray] = {name: values[:, i] for name, values in bars.prices.items()}
         columns["datetime"] = ordinals
-        columns["bar"] = bars.bar[:, i].astype(np.float64)
+        columns["bar"] = bars.bar[:, i]
         feeds.append(AlignedData(columns=columns, engine_bars=bars, column=i, clock=clock, name=symbol))
     return feeds

@@ -24,6 +24,16 @@ def _with_children(analyzers: Iterable[Any]) -> Iterator[Any]:
         yield from _with_children(analyzer._children)
 
 
+def _acts_on_bars(analyzer: Any) -> bool:
+    """Whether an analyzer or one of its children does anything on a bar."""
+    hooks = ("next", "prenext", "nextstart", "_next", "_prenext", "_nextstart")
+    return any(
+        any(getattr(type(a), hook) is not getattr(bt.Analyzer, hook) for hook in hooks)
+        and not getattr(a, "reads_history", False)
+        for a in _with_children([analyzer])
+    )
+
+
 class PortfolioStrategy(bt.Strategy):
     """Trades the target rows of a pure ``weights`` function.
 
@@ -68,6 +78,8 @@ class PortfolioStrategy(bt.Strategy):
             and not self.p.single_orders
             and not self._someone_listens()
         )
+        self._lean = self._use_baskets and self._nobody_needs_notify()
+        self._awake = [a for a in self.analyzers if _acts_on_bars(a)]
         self._row = -1
         self._refused: list[Any] = []
         self._retried: set[int] = set()
@@ -89,6 +101,29 @@ class PortfolioStrategy(bt.Strategy):
             for a in _with_children(self.analyzers)
             if not getattr(a, "reads_ledger", False)
         )
+
+    def _nobody_needs_notify(self) -> bool:
+        """Whether Backtrader's notifications a bar would reach no code: it trades baskets and owns no indicators."""
+        own, plain = type(self), bt.Strategy
+        quiet = own.notify_cashvalue is plain.notify_cashvalue and own.notify_fund is plain.notify_fund
+        deaf = all(
+            type(a).notify_cashvalue is bt.Analyzer.notify_cashvalue
+            and type(a).notify_fund is bt.Analyzer.notify_fund
+            for a in _with_children(self.analyzers)
+        )
+        return quiet and deaf and not self.getindicators() and not self._slave_analyzers
+
+    def _oncepost(self, dt: float) -> None:
+        """Do one bar; without listeners only what is left of Backtrader's own bar."""
+        if not self._lean:
+            super()._oncepost(dt)
+            return
+        line = self.lines.lines[0]
+        line.forward()
+        line[0] = dt
+        self.next()
+        for analyzer in self._awake:
+            analyzer._next()
 
     def _getminperstatus(self) -> int:
         # Feeds are aligned and finite from the first session on: next() runs on every bar.
