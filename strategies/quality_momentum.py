@@ -101,12 +101,14 @@ class Scores:
     coverage: Float1D
 
 
-def _quality(panel: Panel, row: int, eligible: Bool1D, params: TiltParams) -> list[Float1D]:
+def _quality(panel: Panel, rows: Int1D, eligible: Bool2D, params: TiltParams) -> list[Float2D]:
+    """(R, N) of each slot."""
     slots = []
     for column, fallback, sign in SLOTS:
         names = [n for n in (column, fallback) if n is not None]
         scored = [
-            sign * standard_score(panel.field(n)[row], eligible, params.tail, params.min_names) for n in names
+            sign * standard_score(panel.field(n)[rows], eligible, params.tail, params.min_names)
+            for n in names
         ]
         slots.append(merge(scored[0], scored[-1], params.min_names))
     return slots
@@ -128,15 +130,13 @@ def scores(panel: Panel, params: TiltParams) -> Scores:
     momenta = [momentum(close, rows, period, params.skip) for period in params.periods]
     score = np.zeros((len(rows), panel.shape[1]))
     coverage = np.zeros(len(rows))
-    for i, row in enumerate(rows):
-        among = eligible[i]
-        if params.quality_weight > 0:
-            slots = _quality(panel, int(row), among, params)
-            filled = np.sum([np.isfinite(s) for s in slots], axis=0) >= MIN_SLOTS
-            coverage[i] = (filled & among).sum() / max(int(among.sum()), 1)
-            score[i] += params.quality_weight * leg(slots, among)
-        columns = [standard_score(m[i], among, params.tail, params.min_names) for m in momenta]
-        score[i] += params.momentum_weight * leg(columns, among)
+    if params.quality_weight > 0:
+        slots = _quality(panel, rows, eligible, params)
+        filled = np.sum([np.isfinite(s) for s in slots], axis=0) >= MIN_SLOTS
+        coverage = (filled & eligible).sum(axis=1) / np.maximum(eligible.sum(axis=1), 1)
+        score += params.quality_weight * leg(slots, eligible)
+    columns = [standard_score(m, eligible, params.tail, params.min_names) for m in momenta]
+    score += params.momentum_weight * leg(columns, eligible)
     return Scores(rows, eligible, score, coverage)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ares7.arrays import Bool1D, Bool2D, Float1D, Float2D, Int1D
+from ares7.arrays import Bool2D, Float1D, Float2D, Int1D, Int2D
 from ares7.signals.windows import row_window, spanning_returns
 
 MAX_MISSING = 2
@@ -30,23 +30,69 @@ class Risk:
     beta: Float2D
 
 
-def _deviation(returns: Float2D, there: Bool2D, enough: Bool1D) -> Float1D:
+def _deviation(returns: Float2D, there: Bool2D | None) -> Float1D:
+    """(N,) sample deviation; ``there`` None means that every return is."""
+    if there is None:
+        gap = returns - returns.sum(axis=0) / len(returns)
+        return np.asarray(np.sqrt((gap * gap).sum(axis=0) / (len(returns) - 1)))
     count = there.sum(axis=0)
     mean = np.where(there, returns, 0.0).sum(axis=0) / np.maximum(count, 1)
     squares = np.where(there, (returns - mean) ** 2, 0.0).sum(axis=0)
-    return np.where(enough, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+    return np.asarray(np.sqrt(squares / np.maximum(count - 1, 1)))
 
 
-def _beta(returns: Float2D, there: Bool2D, market: Float1D) -> Float1D:
-    count = np.maximum(there.sum(axis=0), 1)
-    m = np.where(there, market[:, None], 0.0)
-    r = np.where(there, returns, 0.0)
-    m_dev = np.where(there, m - m.sum(axis=0) / count, 0.0)
-    r_dev = np.where(there, r - r.sum(axis=0) / count, 0.0)
-    variance = (m_dev * m_dev).sum(axis=0)
-    covariance = (m_dev * r_dev).sum(axis=0)
+def _beta(returns: Float2D, there: Bool2D | None, market: Float1D) -> Float1D:
+    """(N,) slope on the market; ``there`` None means that every return is."""
     out = np.full(returns.shape[1], np.nan)
+    if there is None:
+        m_dev = market - market.sum() / len(market)
+        variance = np.full(len(out), (m_dev * m_dev).sum())
+        covariance = np.einsum("t,tn->n", m_dev, returns)
+    else:
+        count = np.maximum(there.sum(axis=0), 1)
+        m, r = np.where(there, market[:, None], 0.0), np.where(there, returns, 0.0)
+        deviations = np.where(there, m - m.sum(axis=0) / count, 0.0)
+        variance = (deviations * deviations).sum(axis=0)
+        covariance = (deviations * np.where(there, r - r.sum(axis=0) / count, 0.0)).sum(axis=0)
     np.divide(covariance, variance, out=out, where=variance > 0)
+    return out
+
+
+def _measures(returns: Float2D, there: Bool2D | None, market: Float1D | None, window: int) -> Float2D:
+    """(3, N) volatility, downside volatility and beta of one window; ``there`` None: nothing is missing."""
+    out = np.full((3, returns.shape[1]), np.nan)
+    if there is None:
+        recent = returns[-window:]
+        out[0], out[1] = _deviation(recent, None), _deviation(np.minimum(recent, 0.0), None)
+        if market is not None:
+            out[2] = _beta(returns, None, market)
+        return out
+    mask = there[-window:]
+    recent, enough = np.where(mask, returns[-window:], 0.0), mask.sum(axis=0) >= window - MAX_MISSING
+    out[0] = np.where(enough, _deviation(recent, mask), np.nan)
+    out[1] = np.where(enough, _deviation(np.minimum(recent, 0.0), mask), np.nan)
+    if market is not None:
+        full = there.sum(axis=0) >= len(returns) - MAX_MISSING
+        out[2] = np.where(full, _beta(returns, there & np.isfinite(market)[:, None], market), np.nan)
+    return out
+
+
+def _one_row(
+    returns: Float2D, since: Int2D, lost: Int2D, market: Float1D | None, row: int, window: int, depth: int
+) -> Float2D:
+    """(3, N) measures of the windows that end at ``row``; ``lost`` counts missing returns from row 0 on."""
+    r = row_window(returns, row, depth)
+    own = None if market is None else row_window(market, row, depth)
+    whole = (lost[row] == lost[row - depth]) & (since[row - depth + 1] >= row - depth)
+    if own is not None and not np.isfinite(own).all():
+        whole[:] = False
+    if whole.all():
+        return _measures(r, None, own, window)
+    out = np.full((3, returns.shape[1]), np.nan)
+    out[:, whole] = _measures(r[:, whole], None, own, window)
+    holed = ~whole & (lost[row] - lost[row - depth] <= depth - window + MAX_MISSING)
+    there = np.isfinite(r[:, holed]) & (row_window(since, row, depth)[:, holed] >= row - depth)
+    out[:, holed] = _measures(r[:, holed], there, own, window)
     return out
 
 
@@ -76,19 +122,13 @@ def risk_at(
     market = np.full(len(close), np.nan)
     if index is not None and len(index) > 1:
         market[1:] = index[1:] / index[:-1] - 1.0
+    lost = np.cumsum(~np.isfinite(returns), axis=0, dtype=np.int64)
     depth = max(window, beta_window)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(rows.tolist()):
         if row < depth:
             continue
-        r = row_window(returns, row, depth)
-        there = np.isfinite(r) & (row_window(since, row, depth) >= row - depth)
-        recent, recent_there = r[-window:], there[-window:]
-        enough = recent_there.sum(axis=0) >= window - MAX_MISSING
-        filled = np.where(recent_there, recent, 0.0)
-        volatility[i] = _deviation(filled, recent_there, enough)
-        downside[i] = _deviation(np.minimum(filled, 0.0), recent_there, enough)
-        if index is not None:
-            r, there, m = r[-beta_window:], there[-beta_window:], row_window(market, row, beta_window)
-            full = there.sum(axis=0) >= beta_window - MAX_MISSING
-            beta[i] = np.where(full, _beta(r, there & np.isfinite(m)[:, None], m), np.nan)
+        own = None if index is None or depth > beta_window else market
+        volatility[i], downside[i], beta[i] = _one_row(returns, since, lost, own, row, window, depth)
+        if index is not None and own is None:
+            beta[i] = _one_row(returns, since, lost, market, row, beta_window, beta_window)[2]
     return Risk(volatility, downside, beta)
