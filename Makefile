@@ -10,12 +10,14 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat lint types secrets clean
+.PHONY: help backtest test test-stat test-nojit bench lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
 	@echo "make test        the whole test suite but the statistical tests"
 	@echo "make test-stat   statistical tests over many seeds (minutes)"
+	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
+	@echo "make bench       this project beside other engines: a table (minutes; docs/performance.md)"
 	@echo "make lint        ruff: rules and formatting"
 	@echo "make types       mypy, strict"
 	@echo "make secrets     look for secrets in the tracked files"
@@ -43,6 +45,16 @@ test: $(VENV)/.dev
 
 test-stat: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m stat
+
+test-nojit: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not real_data" tests/parity
+
+# Measures this project beside other engines, which live in environments of their own under .cache/bench.
+# Only what is quick: make bench BENCH=--quick
+BENCH ?=
+bench: $(VENV)/.report
+	sh bench/environments.sh $(BIN)/python .cache/bench
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

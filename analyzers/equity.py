@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import backtrader as bt
 import numpy as np
 
+from ares7.activity import from_the_start
 from ares7.arrays import AnyArray, Dates, Float1D
 from ares7.errors import DataError
 
@@ -125,15 +126,8 @@ class Equity(bt.Analyzer):
     def stop(self) -> None:
         """Turn the rows into arrays, and make sure that row 0 is the starting value."""
         dates, table = self._from_history() if self.reads_history else self._from_bars()
-        unspent = len(table) > 0 and table[0, 0] == self._starting and table[0, 2] == 0
-        if not unspent:
-            before = (
-                dates[:1] - np.timedelta64(1, "D") if len(dates) else np.array(["NaT"], dtype="datetime64[D]")
-            )
-            dates = np.append(before, dates)
-            table = np.vstack([[self._starting, self._starting, 0.0, 0.0], table])
-        self.bars = slice(0 if unspent else 1, None)
-        self.dates = dates
+        self.dates, table = from_the_start(dates, table, self._starting)
+        self.bars = slice(len(self.dates) - len(dates), None)
         self.nav, self.cash, self.gross, self.names = np.ascontiguousarray(table.T)
 
     def _from_history(self) -> tuple[Dates, AnyArray]:

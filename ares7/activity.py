@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ares7.arrays import Dates, Float1D, Label1D
+from ares7.arrays import Dates, Float1D, Float2D, Label1D
 from ares7.errors import DataError
 from ares7.ledger import Fills, OrderKind, Orders, OrderStatus
 from ares7.metrics import SESSIONS_PER_YEAR, returns_from_nav, sharpe
@@ -156,6 +156,26 @@ def order_figures(orders: Orders) -> dict[str, Any]:
             for i in refused.tolist()
         ],
     }
+
+
+def from_the_start(dates: Dates, table: Float2D, starting: float) -> tuple[Dates, Float2D]:
+    """Make sure that row 0 is the starting value: it is added, dated the day before, unless it is there.
+
+    Parameters
+    ----------
+    dates : (T,) datetime64[D]
+    table : (T, 4)
+        NAV, cash, gross and names at each close.
+    starting : USD
+
+    Returns
+    -------
+    (T,) or (T + 1,) and (T, 4) or (T + 1, 4)
+    """
+    if len(table) and table[0, 0] == starting and table[0, 2] == 0:
+        return dates, table
+    before = dates[:1] - np.timedelta64(1, "D") if len(dates) else np.array(["NaT"], dtype="datetime64[D]")
+    return np.append(before, dates), np.vstack([[starting, starting, 0.0, 0.0], table])
 
 
 def exposure(nav: Float1D, cash: Float1D, gross: Float1D, names: Float1D) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class BpsCosts(BaseModel):
     def fees(self, quantity: Float1D, price: Float1D) -> Float1D:
         """USD for each fill; ``quantity`` in signed shares, ``price`` in USD a share."""
         # The order of the products is Backtrader's own, so that both engines round alike.
-        return np.abs(quantity) * (self.bps / 1e4) * price
+        return abs(quantity) * (self.bps / 1e4) * price
 
     @property
     def is_zero(self) -> bool:
@@ -44,7 +44,7 @@ class _PerShareCosts(BaseModel):
 
     def fees(self, quantity: Float1D, price: Float1D) -> Float1D:
         """USD for each fill; ``quantity`` in signed shares, ``price`` in USD a share."""
-        shares = np.abs(quantity)
+        shares = abs(quantity)
         notional = shares * price
         commission = np.maximum(shares * self.per_share_usd, self.minimum_usd)
         capped = np.minimum(commission, self.maximum_fraction * notional)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ares7.activity import (
     exposure,
+    from_the_start,
     order_figures,
     regime_attribution,
     switches_per_year,
@@ -65,7 +66,10 @@ def figures(
         ``performance costs exposure attribution windows oos orders``.
     """
     risk_free = config.metrics.risk_free
-    invested = exposure(nav, cash, gross, names)
+    # Interest may be earned before the first close; windows and regimes count the sessions of the run alone.
+    days, table = from_the_start(dates, np.column_stack([nav, cash, gross, names]), config.account.cash)
+    curve = np.ascontiguousarray(table.T)
+    invested = exposure(*curve)
     if labels is not None:
         invested |= {
             "time_in_regime": time_in_regime(labels),
@@ -81,8 +85,8 @@ def figures(
     )
     windows = oos.pop("windows")
     return {
-        "performance": performance(dates, nav, risk_free),
-        "costs": trading_costs(dates, nav, fills, orders, costs=config.costs),
+        "performance": performance(days, curve[0], risk_free),
+        "costs": trading_costs(days, curve[0], fills, orders, costs=config.costs),
         "exposure": invested,
         "attribution": {} if labels is None else regime_attribution(nav, labels),
         "windows": windows,

@@ -26,14 +26,13 @@ ACCOUNTS = {
 
 @pytest.fixture(scope="module")
 def markets():
-    sessions = 420 if COMPILED else 330
-    return {name: market(sessions=sessions, stocks=20, holes=holes) for name, holes in PANELS.items()}
+    return {name: market(stocks=20, holes=holes) for name, holes in PANELS.items()}
 
 
 @pytest.fixture(scope="module")
 def long_market():
     panel = contracts.market()
-    return panel if COMPILED else panel.upto(520)
+    return panel if COMPILED else panel.upto(600)
 
 
 def targets_for(panel, name, **given):

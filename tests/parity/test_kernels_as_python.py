@@ -19,8 +19,6 @@ from hypothesis import given
 
 from ares7.bars import engine_bars
 from ares7.book import FRESH_SESSIONS
-from ares7.config import AccountConfig
-from ares7.simulate import simulate
 from tests.engine.generated import accounts, examples, tables
 from tests.engine.panels import flat, market, panel_of, targets_of, without_bars
 from tests.engine.running import COSTS
@@ -29,10 +27,11 @@ from tests.parity.comparing import COMPILED, PYTHON, as_python, assert_same_reco
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def tight_run(panel, targets, *, cash, costs="bps", shares="whole", min_trade_nav=0.0005):
+def tight_run(panel, targets, *, cash, costs="bps", shares="whole", min_trade_nav=0.0005, decisions=None):
     """The plain kernels in arrays of exactly the lengths that the reasoning above allows; returns their state."""
     bars = engine_bars(panel)
     names, decide = len(panel.symbols), targets.decide[bars.first : bars.stop]
+    decisions = int(decide.sum()) if decisions is None else decisions
     exits = int((bars.gap == FRESH_SESSIONS).sum())
     state = PYTHON.State(
         cash=np.array([cash]),
@@ -46,7 +45,7 @@ def tight_run(panel, targets, *, cash, costs="bps", shares="whole", min_trade_na
         wait_quantity=np.zeros(names),
         again=np.zeros(names, dtype=np.int64),
         again_quantity=np.zeros(names),
-        book=np.zeros((2 * names * int(decide.sum()) + exits, 9)),
+        book=np.zeros((2 * names * decisions + exits, 9)),
     )
     PYTHON.run_sessions(
         PYTHON.Market(bars.prices["open"], bars.prices["close"], bars.bar, bars.gap),
@@ -68,25 +67,24 @@ def crowded(names=4, decisions=1, sessions=12):
     return panel, targets_of(panel, {3 * k: np.full(names, 1.0 - 0.3 * (k % 2)) for k in range(decisions)})
 
 
-def case(seed):
-    panel = market(seed=seed, sessions=330, stocks=12, start=280)
+def busy(seed):
+    """Half of the names, another half every third session, fully invested: refusals, retries, delistings."""
+    panel = market(seed=seed, sessions=340, stocks=12, start=270)
     rng = np.random.default_rng(seed)
-    weights = rng.dirichlet(np.ones(panel.shape[1]), 330) * (rng.random((330, panel.shape[1])) < 0.6)
-    targets = targets_of(panel, dict(enumerate(weights[280::2], start=0)) if seed < 0 else {})
-    targets.weights[:] = weights / weights.sum(axis=1, keepdims=True)
-    targets.decide[280::2] = True
-    return panel, targets
+    weights = rng.random((340, panel.shape[1])) * (rng.random((340, panel.shape[1])) < 0.5)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return panel, targets_of(panel, {row: weights[row] for row in range(270, 340, 3)})
 
 
 def digest():
-    """SHA-256 of everything that some runs with refusals, retries and delistings give."""
-    found = hashlib.sha256()
+    """SHA-256 of everything that three runs give."""
+    found, kinds, states = hashlib.sha256(), set(), set()
     for seed, (costs, shares) in enumerate([("bps", "whole"), ("fixed", "fractional"), ("tiered", "whole")]):
-        panel, targets = case(seed)
-        account = AccountConfig(cash=2e4, shares=shares, cash_rate=0.03)
-        run = simulate(engine_bars(panel), targets, account=account, costs=COSTS[costs][0])
+        panel, targets = busy(seed)
+        run = compiled(panel, targets, cash=2e4, costs=costs, shares=shares, cash_rate=0.03)
         orders, fills = run.ledger.orders, run.ledger.fills
-        assert {0, 1, 2} <= set(orders.kind.tolist())
+        kinds.update(orders.kind.tolist())
+        states.update(orders.status.tolist())
         for array in (
             run.nav,
             run.cash,
@@ -99,6 +97,7 @@ def digest():
             found.update(np.ascontiguousarray(array).tobytes())
         for array in (fills.date, fills.symbol, fills.quantity, fills.price, fills.fee, fills.order):
             found.update(np.ascontiguousarray(array).tobytes())
+    assert (kinds, states) == ({0, 1, 2}, {0, 1, 2, 3})
     return found.hexdigest()
 
 
@@ -143,26 +142,8 @@ def test_the_fullest_order_book_still_fits(names, decisions, costs):
         assert run.ledger.orders.kind.tolist() == [0] * names + [1] * names + [2]
 
 
-def test_a_book_that_is_too_short_is_noticed_by_the_plain_kernels():
+def test_an_array_that_is_too_short_is_noticed_by_the_plain_kernels():
     """The tests above can fail."""
     panel, targets = crowded()
-    targets.decide[1] = True
-    bars = engine_bars(panel)
-    with pytest.raises(IndexError), as_python():
-        short = AccountConfig(cash=1000.0)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ares7.simulate.FRESH_SESSIONS", -1)
-            patch.setattr("ares7.simulate._state", lambda names, cash, _: _short_state(names, cash))
-            simulate(bars, targets, account=short, costs=COSTS["bps"][0])
-
-
-def _short_state(names, cash):
-    from ares7.simulate import State
-
-    ints = lambda *shape: np.zeros(shape, dtype=np.int64)
-    floats = lambda: np.zeros(names)
-    wait = (ints(3, names), floats())
-    new = (ints(3, names), floats(), floats())
-    return State(
-        np.array([cash]), ints(4), floats(), floats(), *new, *wait, ints(names), floats(), np.zeros((2, 9))
-    )
+    with pytest.raises(IndexError):
+        tight_run(panel, targets, cash=1000.0, min_trade_nav=0.0, decisions=0)

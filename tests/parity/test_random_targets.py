@@ -1,5 +1,7 @@
 """C5 on generated target tables: the compiled twin, baskets, a plain loop and Backtrader's own broker agree."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from ares7.book import delayed
 from tests.engine.generated import accounts, examples, tables
 from tests.engine.panels import flat, panel_of, targets_of
-from tests.engine.running import assert_same, run_baskets, run_obvious, run_vanilla
+from tests.engine.running import COSTS, assert_same, run_baskets, run_obvious, run_vanilla
 from tests.parity.comparing import assert_engines_agree, outcome_of, run_compiled
 
 loans = st.fixed_dictionaries(
@@ -66,3 +68,27 @@ def test_floors_exactly_on_integers(weights, cash, costs):
     for other in (run_baskets, run_obvious, run_vanilla):
         assert_same(run, other(panel, targets, **account))
     assert run.cash.tolist() == run_baskets(panel, targets, **account).cash.tolist()
+
+
+@pytest.mark.parametrize("opening", [0.5, 1.0])
+@pytest.mark.parametrize("costs", ["bps", "fixed", "tiered"])
+def test_cash_that_covers_an_order_to_the_last_bit(costs, opening):
+    """Both cash checks round alike: a few units in the last place around what shares and fee cost together."""
+    seen = set()
+    for price, shares in itertools.product((0.1, 3.3, 7.77, 101.01), (7.0, 33.0, 190.0)):
+        # An open far below the close leaves the decision to the first check.
+        panel = panel_of(flat(5, [price * opening]), flat(5, [price]))
+        targets = targets_of(panel, {0: np.ones(1)})
+        fee = float(COSTS[costs][0].fees(np.array([shares]), np.array([price]))[0])
+        if fee >= price:
+            continue
+        for steps in range(-4, 5):
+            cash = shares * price + fee
+            cash += steps * np.spacing(cash)
+            run = assert_engines_agree(panel, targets, costs=costs, cash=cash)
+            assert_same(
+                outcome_of(panel, run.nav, run.cash, run.ledger),
+                run_obvious(panel, targets, costs=costs, cash=cash),
+            )
+            seen.add(int(run.ledger.orders.status[0]))
+    assert seen == {1, 2}

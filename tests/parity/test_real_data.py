@@ -34,9 +34,9 @@ def targets_for(panel, name, **given):
 
 def _accounts():
     models = itertools.cycle(("bps", "fixed", "tiered"))
-    starved = itertools.cycle((1e6, 3e4))
+    cash = itertools.cycle((1e6, 3e4, 3e4, 1e6, 1e6))
     for name, shares, gross in itertools.product(registry.names(), ("whole", "fractional"), (0.98, 1.0)):
-        yield pytest.param(name, shares, gross, next(models), next(starved))
+        yield pytest.param(name, shares, gross, next(models), next(cash))
 
 
 @pytest.mark.parametrize(("name", "shares", "gross", "costs", "cash"), list(_accounts()))
@@ -47,7 +47,8 @@ def test_from_2016_on(panel, name, shares, gross, costs, cash):
     if name == "equal_weight":
         orders = run.ledger.orders
         assert (orders.kind == 2).sum() >= 5
-        assert ((orders.status == 2).any()) == (gross == 1.0)
+        if (shares, gross) == ("fractional", 1.0):
+            assert (orders.status == 2).any()
 
 
 @pytest.mark.parametrize(
@@ -58,11 +59,10 @@ def test_from_2016_on(panel, name, shares, gross, costs, cash):
     ],
     ids=["as shipped", "minimum hold, fully invested"],
 )
-def test_the_ensemble_from_2010_to_2024(panel, given, account):
-    cut = panel.upto(int(np.searchsorted(panel.dates, np.datetime64("2025-01-01"))) - 1)
-    cut = cut.starting(np.datetime64("2010-01-04"))
+def test_the_ensemble_from_2010_on(panel, given, account):
+    cut = panel.starting(np.datetime64("2010-01-04"))
     run = assert_engines_agree(cut, targets_for(cut, "regime_ensemble", **given), cash=1e6, **account)
-    assert len(run.nav) > 3700
+    assert len(run.nav) > 3500
     assert run.ledger.orders.on_switch.any()
 
 
