@@ -9,8 +9,10 @@ import os
 import sys
 from typing import Any
 
-from bench.runs import OUT, RUNS, job_file, machine, measured, whole_processes
+from bench.runs import OUT, ROOT, RUNS, job_file, machine, measured, whole_processes
 from bench.targets import TARGETS, Results, add_differences, judged
+
+MARKS = ("<!-- results -->", "<!-- end of results -->")
 
 
 def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -62,11 +64,15 @@ def report(content: dict[str, Any]) -> str:
     results: Results = content["results"]
     engines = {name: found for name, found in results.items() if name != "processes"}
     about = content["machine"]
-    versions = {k: v for found in engines.values() for k, v in found.get("versions", {}).items()}
+    versions: dict[str, set[str]] = {}
+    for found in engines.values():
+        for library, version in found.get("versions", {}).items():
+            versions.setdefault(library, set()).add(version)
     parts = [
         f"{content['measured_at']}; {about['processor']}, {about['memory_gib']} GiB, {about['system']}, Python "
         f"{about['python']}; load average {about['load_average'][0]:.2f} before, {content['load_after'][0]:.2f} after",
-        ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        ", ".join(f"{library} {' and '.join(sorted(found))}" for library, found in sorted(versions.items())),
+        unmet(content["targets"]),
         table(
             ("", "what", "wall", "CPU", "target", "verdict"), [verdict_row(row) for row in content["targets"]]
         ),
@@ -76,6 +82,30 @@ def report(content: dict[str, Any]) -> str:
         ),
     ]
     return "\n\n".join(parts)
+
+
+def unmet(rows: list[dict[str, Any]]) -> str:
+    """One sentence on the rows that do not pass."""
+    found = [f"{row['row']} ({row['what']}: {row['verdict']})" for row in rows if row["verdict"] != "pass"]
+    return f"Not met: {', '.join(found)}." if found else "Every row is met."
+
+
+def document(text: str) -> None:
+    """Replace the results in docs/performance.md, which lie between two markers."""
+    path = ROOT / "docs" / "performance.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    path.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def conclude(content: dict[str, Any], results: Results) -> None:
+    """Compare curves, judge every row, write results.json."""
+    add_differences(results)
+    content |= {"results": results, "load_after": os.getloadavg()}
+    content["targets"] = [judged(results, target) for target in TARGETS]
+    partial = OUT / f"results.json.{os.getpid()}"
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(OUT / "results.json")
 
 
 def main() -> int:
@@ -88,7 +118,22 @@ def main() -> int:
     parser.add_argument(
         "--patience", type=float, default=30.0, metavar="S", help="wait so long for an idle machine"
     )
+    parser.add_argument("--show", action="store_true", help="print the last results again; measure nothing")
+    parser.add_argument("--document", action="store_true", help="write the tables into docs/performance.md")
     args = parser.parse_args()
+    if args.show:
+        content = json.loads((OUT / "results.json").read_text(encoding="utf-8"))
+        content["targets"] = [judged(content["results"], target) for target in TARGETS]
+    else:
+        content = measure_all(args)
+    sys.stdout.write(report(content) + "\n")
+    if args.document:
+        document(report(content))
+    return verdict(content)
+
+
+def measure_all(args: argparse.Namespace) -> dict[str, Any]:
+    """Run every engine that the arguments ask for; results.json is written after each."""
     content: dict[str, Any] = {
         "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
         "machine": machine(),
@@ -102,16 +147,16 @@ def main() -> int:
             results[run.name] = measured(run, args.patience)
         else:
             results[run.name] = {"missing": "left out"}
+        conclude(content, results)
     if not args.only:
         results["processes"] = whole_processes(args.patience)
-    add_differences(results)
-    content |= {"results": results, "load_after": os.getloadavg()}
-    content["targets"] = [judged(results, target) for target in TARGETS]
-    partial = OUT / f"results.json.{os.getpid()}"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(OUT / "results.json")
-    sys.stdout.write(report(content) + "\n")
-    return int(any(row["verdict"] == "FAIL" for row in content["targets"]))
+    conclude(content, results)
+    return content
+
+
+def verdict(content: dict[str, Any]) -> int:
+    """1 when a row was measured and does not pass."""
+    return int(any(row["verdict"] in ("FAIL", "unclear") for row in content["targets"]))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from bench.job import Job
 STRENGTH, TOP, BOTTOM = 0.04, 0.20, 0.20
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _momentum(returns: Any, short: int, long: int) -> Any:
     """(T, N) half the sum of the last ``short`` returns plus half that of the last ``long``."""
     sessions, names = returns.shape
@@ -33,7 +33,7 @@ def _momentum(returns: Any, short: int, long: int) -> Any:
     return out
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _z(row: Any) -> Any:
     deviation = row.std()
     if deviation < 1e-8:
@@ -41,7 +41,7 @@ def _z(row: Any) -> Any:
     return ((row - row.mean()) / deviation).astype(np.float32)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def original(returns: Any, strength: float, top: float, bottom: float) -> Any:
     """(T,) daily returns of the overlay strategy."""
     sessions, names = returns.shape

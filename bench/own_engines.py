@@ -1,4 +1,4 @@
-"""This project's engines: the event-driven one from DataFrames, the compiled one, and the job with signals."""
+"""Engines of this project: event-driven from DataFrames, compiled, and the job with signals."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def panel_from(job: Job, data: dict[str, Any]) -> Panel:
     """Align one DataFrame a symbol into a panel; the sessions are those of the first one."""
     first = next(iter(data.values()))
     dates = first.index.to_numpy().astype("datetime64[D]")
-    stacked = np.empty((first.shape[1], len(dates), len(data)))
-    for i, frame in enumerate(data.values()):
-        stacked[:, :, i] = frame.to_numpy().T
+    # A field at a time, and through (N, T): writing single columns of (T, N) arrays is ten times slower.
+    stacked = np.stack([frame.to_numpy().T for frame in data.values()], axis=1)
+    fields = [np.ascontiguousarray(values.T) for values in stacked]
     ends = np.zeros(len(dates), dtype=bool)
     ends[job.rows] = True
     shape = (len(dates), len(data))
     return Panel(
         dates=dates,
         symbols=tuple(data),
-        fields=dict(zip(first.columns, stacked, strict=True)),
+        fields=dict(zip(first.columns, fields, strict=True)),
         series={"index": job.index, "vix": job.vix},
         is_stock=np.ones(shape[1], dtype=bool),
         member=np.ones(shape, dtype=bool),

@@ -45,7 +45,7 @@ def vectorbt(job: Job) -> Any:
 
 
 def bt(job: Job) -> Any:
-    """bt's algo stack: whole shares, filled at the close that decides (its only rule)."""
+    """Run bt's algo stack: whole shares, filled at the close that decides (its only rule)."""
     import bt as library
     import pandas as pd
 

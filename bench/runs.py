@@ -76,6 +76,7 @@ RUNS = (
     Run("vanilla-shares", 100, 1, FLOORED, warm=False, alone=True),
     Run("ares7", 100, 1, FLOORED, warm=False, alone=True),
     Run("plain", 500, 20, FLOORED),
+    Run("plain-towards-held", 500, 20, TOWARDS_HELD),
     Run("simulate", 500, 20, FLOORED),
     Run("ares7", 500, 7, FLOORED),
     Run("vectorbt", 500, 7, TOWARDS_HELD, environment="peers", slow=True),
@@ -117,6 +118,15 @@ def job_file(symbols: int) -> Path:
     return path
 
 
+def not_installed(run: Run, python: Path) -> str:
+    """Say why a library is absent, as its installation reported it; empty when it is there."""
+    reasons = python.parent.parent / "not-installed.txt"
+    if run.environment == "project" or not reasons.exists():
+        return ""
+    found = [line for line in reasons.read_text(encoding="utf-8").splitlines() if line.startswith(run.engine)]
+    return f"not installed: {found[0][:160]}" if found else ""
+
+
 def measured(run: Run, patience: float) -> dict[str, Any]:
     """Run one engine; a figure that cannot be had is stated as ``missing`` with the reason, never made up."""
     python = PYTHON[run.environment]
@@ -130,8 +140,7 @@ def measured(run: Run, patience: float) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-        absent = "not installed: " if "ModuleNotFoundError" in last else ""
-        return {"missing": absent + last[:160]}
+        return {"missing": not_installed(run, python) or f"failed: {last[:160]}"}
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures | {
         "idle_before": idle,

@@ -17,6 +17,7 @@ from ares7.execution import Account, accepted, execute
 from ares7.ledger import Ledger, OrderKind, OrderStatus
 from ares7.orders import Basket, net_asset_value
 from feeds.commission import CostCommission
+from feeds.marked_broker import MarkedBroker
 from feeds.panel_feed import AlignedData
 
 _REMEDY = "add the strategy with single_orders=True"
@@ -63,11 +64,11 @@ class History(NamedTuple):
     names: Float1D
 
 
-class PanelBroker(bt.brokers.BackBroker):
+class PanelBroker(MarkedBroker):
     """Backtrader's broker plus baskets, the rules of rulings 4 and 5, and interest on cash.
 
-    Two ways of trading, never mixed in one run. *Orders*: ``buy`` and ``sell`` go through Backtrader's own code;
-    this class only makes an order wait while its name has no bar, and closes delisted positions.
+    Two ways of trading, never mixed in one run. *Orders*: ``buy`` and ``sell`` make Backtrader's orders
+    (`MarkedBroker`); one waits while its name has no bar, and delisted positions are closed.
     *Baskets*: ``submit_basket`` takes one vector of orders a session, filled by `ares7.execution`; they create no
     ``bt.Order``, so order notifications do not exist and the `ledger` is the record.
 
@@ -85,7 +86,6 @@ class PanelBroker(bt.brokers.BackBroker):
     """
 
     params: Any = (
-        ("bars", None),
         ("costs", None),
         ("cash_rate", 0.0),
         ("margin", False),
@@ -101,8 +101,6 @@ class PanelBroker(bt.brokers.BackBroker):
         super().start()
         bars: EngineBars = self.p.bars
         count, sessions = len(bars.panel.symbols), bars.stop - bars.first
-        self.cash: float = self.cash
-        self._fundval: float = self._fundval
         self._bars = bars
         self._exits = bars.exits
         self._row = -1
@@ -249,18 +247,14 @@ class PanelBroker(bt.brokers.BackBroker):
         self._row = row
         if self._baskets:
             self._next_baskets()
-            sizes, close = self._account.held, self._bars.prices["close"][row]
+            held = self._account.held
+            # Added in column order like the NAV: a dot product rounds differently on every machine.
+            gross = net_asset_value(0.0, np.abs(held), self._bars.prices["close"][row])
+            names = int(np.count_nonzero(held))
         else:
             self._next_orders()
-            # A list, not the panel's columns: other feeds may be held as well.
-            there = [(p.size, d.close[0]) for d, p in self.positions.items() if p.size]
-            sizes, close = np.array(there).reshape(-1, 2).T
-        self._record[:, row] = (
-            self._nav,
-            self.cash,
-            (np.abs(sizes) @ close) / self._nav,
-            np.count_nonzero(sizes),
-        )
+            gross, names = self.exposure()
+        self._record[:, row] = self._nav, self.cash, gross / self._nav, names
 
     def _next_baskets(self) -> None:
         account = self._account
@@ -310,23 +304,7 @@ class PanelBroker(bt.brokers.BackBroker):
                 self.notify(order)
                 self._execute(order, ago=0, price=data.close[0])
 
-    def _try_exec(self, order: Any) -> None:
-        # A session without a bar shows the last close; nothing can trade at it.
-        if isinstance(order.data, AlignedData) and not order.data.lines.bar[0]:
-            return
-        super()._try_exec(order)
-
-    def buy(self, *args: Any, **kwargs: Any) -> Any:
-        """Submit a single order; refused in a run that trades baskets."""
-        self._refuse_mixing()
-        return super().buy(*args, **kwargs)
-
-    def sell(self, *args: Any, **kwargs: Any) -> Any:
-        """Submit a single order; refused in a run that trades baskets."""
-        self._refuse_mixing()
-        return super().sell(*args, **kwargs)
-
-    def _refuse_mixing(self) -> None:
+    def _admit(self) -> None:
         if self._baskets:
             raise ConfigError(f"this run trades baskets; single orders cannot be mixed with them: {_REMEDY}")
         if self.p.margin:
@@ -337,9 +315,12 @@ class PanelBroker(bt.brokers.BackBroker):
 
     def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
         """NAV in USD, or the market value of one feed's position when ``datas`` names one."""
-        if self._baskets and datas and len(datas) == 1:
+        if not self._baskets:
+            value: float = super().getvalue(datas, mkt, lever)
+            return value
+        if datas and len(datas) == 1:
             return float(self._account.held[datas[0].column] * datas[0].close[0])
-        return float(super().getvalue(None if self._baskets else datas, mkt, lever))
+        return float(super().getvalue(None, mkt, lever))
 
     get_value = getvalue
 
@@ -352,6 +333,6 @@ class PanelBroker(bt.brokers.BackBroker):
     def getposition(self, data: Any) -> Any:
         """Position of one feed, size in shares and average price in USD."""
         if not self._baskets:
-            return super().getposition(data)
+            return self.positions[data]
         column = data.column
         return Position(size=self._account.held[column], price=self._account.cost_price[column])

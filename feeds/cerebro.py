@@ -45,6 +45,8 @@ class PanelCerebro(bt.Cerebro):
         for strat in runstrats:
             strat._once()
             strat.reset()
+            # Feeds of one length: the longest minimum period decides, so one subtraction a session is enough.
+            strat._minperiods = [max(strat._minperiods)]
         for feed in self.datas:
             # The clock does not refresh the prices that Backtrader's own loop leaves behind in each feed.
             feed._tick_nullify()

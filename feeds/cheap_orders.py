@@ -11,65 +11,44 @@ from collections import deque
 from typing import Any
 
 from backtrader.order import BuyOrder, Order, OrderData, SellOrder
-from backtrader.utils import AutoOrderedDict
+from backtrader.utils import AutoOrderedDict, date2num
 
 _PLAIN = (BuyOrder, SellOrder)
-
-
-def _order_data(
-    *,
-    price: float,
-    pclose: float,
-    when: float | None = None,
-    size: float = 0,
-    remsize: float = 0,
-    trail: float | None = 0.0,
-    limit: float | None = 0.0,
-) -> Any:
-    data = object.__new__(OrderData)
-    data.__dict__ = {
-        "pclose": pclose,
-        "exbits": deque(),
-        "p1": 0,
-        "p2": 0,
-        "dt": when,
-        "size": size,
-        "remsize": remsize,
-        "price": price,
-        "pricelimit": price,
-        "trailamount": trail,
-        "trailpercent": trail,
-        "_plimit": limit,
-        "value": 0.0,
-        "comm": 0.0,
-        "margin": None,
-        "pnl": 0.0,
-        "psize": 0,
-        "pprice": 0,
+_CONDITIONS = frozenset(
+    {
+        "plimit",
+        "exectype",
+        "valid",
+        "tradeid",
+        "oco",
+        "trailamount",
+        "trailpercent",
+        "parent",
+        "transmit",
+        "histnotify",
+        "_checksubmit",
     }
-    return data
+)
+_PARAMS = dict(Order.params._getitems())
+_CREATED = vars(OrderData(pricelimit=None, trailamount=None, trailpercent=None))
+_EXECUTED = vars(OrderData())
 
 
-def _params(kind: Any, owner: Any, data: Any, size: float, price: float | None, tradeid: int) -> Any:
-    params = object.__new__(kind.params)
-    params.__dict__ = {
-        "owner": owner,
-        "data": data,
-        "size": size,
-        "price": price,
-        "pricelimit": None,
-        "exectype": None,
-        "valid": None,
-        "tradeid": tradeid,
-        "oco": None,
-        "trailamount": None,
-        "trailpercent": None,
-        "parent": None,
-        "transmit": True,
-        "simulated": False,
-        "histnotify": False,
-    }
-    return params
+def is_plain(conditions: dict[str, Any]) -> bool:
+    """Whether the keywords of ``buy`` or ``sell`` ask for a market order that belongs to no group."""
+    get = conditions.get
+    return not (
+        get("exectype")
+        or get("plimit") is not None
+        or get("valid") is not None
+        or get("oco") is not None
+        or get("parent") is not None
+        or get("trailamount") is not None
+        or get("trailpercent") is not None
+        or get("histnotify")
+        or not get("transmit", True)
+        or not get("_checksubmit", True)
+    )
 
 
 def market_order(
@@ -78,7 +57,7 @@ def market_order(
     data: Any,
     size: float,
     price: float | None,
-    tradeid: int,
+    conditions: dict[str, Any],
     *,
     close: float,
     now: float,
@@ -96,15 +75,18 @@ def market_order(
         Shares, positive.
     price : float or None
         Reference price in USD a share; the close if None or 0.
-    tradeid : int
+    conditions : dict
+        The other keywords of ``buy`` or ``sell``, of which only ``tradeid``, ``exectype`` (None or Market) and those
+        that Backtrader keeps in ``order.info`` say anything (`is_plain`).
     close : float
         The feed's close in USD a share.
     now, session_end : float
         The feed's time and the end of its session, in Backtrader's date numbers.
     """
-    params = _params(kind, owner, data, size, price, tradeid)
-    signed = size if kind is BuyOrder else -size
-    order = object.__new__(kind)
+    params, created, executed, order = map(object.__new__, (kind.params, OrderData, OrderData, kind))
+    params.__dict__ = asked = _PARAMS.copy()
+    asked["owner"], asked["data"], asked["size"], asked["price"] = owner, data, size, price
+    asked["exectype"], asked["tradeid"] = conditions.get("exectype"), conditions.get("tradeid", 0)
     order.__dict__ = attributes = {
         "params": params,
         "p": params,
@@ -116,27 +98,34 @@ def market_order(
         "_active": True,
         "status": Order.Created,
         "_plimit": None,
-        "exectype": Order.Market,
     }
+    if asked["exectype"] is None:
+        attributes["exectype"] = Order.Market
     if kind is SellOrder:
-        attributes["size"] = signed
-    attributes["created"] = _order_data(
-        price=price or close, pclose=close, when=now, size=signed, trail=None, limit=None
-    )
-    attributes["_limitoffset"] = 0.0
-    attributes["executed"] = _order_data(price=0.0, pclose=0.0, remsize=signed)
-    attributes["position"] = 0
-    attributes["dteos"] = session_end
+        attributes["size"] = size = -size
+    created.__dict__ = values = _CREATED.copy()
+    values["pclose"], values["exbits"], values["dt"], values["size"] = close, deque(), now, size
+    values["price"] = values["pricelimit"] = price or close
+    executed.__dict__ = values = _EXECUTED.copy()
+    values["exbits"], values["remsize"] = deque(), size
+    attributes |= {
+        "created": created,
+        "_limitoffset": 0.0,
+        "executed": executed,
+        "position": 0,
+        "dteos": session_end,
+    }
+    if not conditions.keys() <= _CONDITIONS:
+        order.addinfo(**{key: value for key, value in conditions.items() if key not in _CONDITIONS})
     return order
 
 
-def session_end(data: Any) -> float:
-    """Return the end of a feed's present session as a new order of Backtrader notes it."""
-    now, end = data.datetime.datetime(0), data.p.sessionend
+def session_end(now: dt.datetime, end: dt.time) -> float:
+    """Return the end of a feed's present session as a new order of Backtrader notes it, in its date numbers."""
     stamp = now.replace(hour=end.hour, minute=end.minute, second=end.second, microsecond=end.microsecond)
     if stamp < now:
         stamp += dt.timedelta(days=1)
-    return float(data.date2num(stamp))
+    return float(date2num(stamp))
 
 
 def clone(order: Any) -> Any:

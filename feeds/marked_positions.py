@@ -12,7 +12,7 @@ from backtrader.utils import num2date
 from ares7.arrays import Float2D
 from ares7.bars import EngineBars
 
-_AHEAD = 64
+_FEWEST, _MOST = 8, 64
 
 
 class Marks:
@@ -32,26 +32,24 @@ class Marks:
         self.close: Float2D = bars.prices["close"]
         self._by_name: Float2D = np.ascontiguousarray(self.close.T)
         self._ordinals = bars.ordinals
+        self._positions: list[Any] = []
         self._column = np.zeros(0, dtype=np.int64)
         self._size, self._price = np.zeros((0, 1)), np.zeros((0, 1))
-        self._ahead, self._first = 1, 0
+        self._ahead, self._first = _FEWEST, 0
         self._values: list[float] = []
         self._gross: list[float] = []
         self._held = 0
         self.row: int | None = None
         """Session at whose close the positions were last marked; None while Backtrader does it itself."""
 
-    def add(self, column: int) -> int:
-        """Return the place of a new, empty position in the sum."""
-        self._column = np.append(self._column, column)
-        self._size, self._price = (np.vstack([a, np.zeros((1, 1))]) for a in (self._size, self._price))
-        self._values = []
-        return len(self._column) - 1
+    def add(self, position: MarkedPosition) -> None:
+        """Take a new position as the last of the sum."""
+        self._positions.append(position)
+        self.changed()
 
-    def put(self, place: int, size: float, price: float) -> None:
-        """Note a position's size in shares and average price in USD."""
-        self._size[place, 0], self._price[place, 0] = size, price
-        self._values, self._ahead = [], 1
+    def changed(self) -> None:
+        """Forget what was marked: a position is not what it was."""
+        self._values, self._ahead = [], _FEWEST
 
     def value(self, row: int) -> float:
         """Value of all positions at a session's close, USD."""
@@ -76,14 +74,22 @@ class Marks:
 
     def _look_ahead(self, row: int) -> None:
         # Positions rest for weeks: marking many sessions at once costs little more than marking one.
+        if not self._values:
+            self._gather()
         value, gain = self._mark(row, row + self._ahead)
         long = value > 0
         parts = np.empty((2 * len(value), value.shape[1]))
         parts[0::2] = np.where(long, value - gain, value)
         parts[1::2] = np.where(long, gain, 0.0)
-        self._values, self._gross = _total(parts), np.abs(value).sum(axis=0).tolist()
-        self._first, self._ahead = row, min(2 * self._ahead, _AHEAD)
+        self._values, self._gross = _total(parts), _total(np.abs(value))
+        self._first, self._ahead = row, min(2 * self._ahead, _MOST)
         self._held = int(np.count_nonzero(self._size))
+
+    def _gather(self) -> None:
+        held = self._positions
+        self._column = np.array([p.column for p in held], dtype=np.int64)
+        self._size = np.array([p.size for p in held], dtype=np.float64)[:, None]
+        self._price = np.array([p.price for p in held], dtype=np.float64)[:, None]
 
     def time(self, row: int) -> Any:
         """A session's time as ``datetime.datetime``."""
@@ -92,7 +98,9 @@ class Marks:
 
 def _total(parts: Float2D) -> list[float]:
     # Strictly from left to right, beginning with 0.0 as Backtrader does; np.sum would add in pairs.
-    out: list[float] = np.add.accumulate(np.vstack([np.zeros((1, parts.shape[1])), parts]), axis=0)[-1].tolist()
+    out: list[float] = np.add.accumulate(np.vstack([np.zeros((1, parts.shape[1])), parts]), axis=0)[
+        -1
+    ].tolist()
     return out
 
 
@@ -104,43 +112,56 @@ class MarkedPosition(Position):
     """
 
     def __init__(self, marks: Marks, column: int) -> None:
-        self.marks, self.column, self.place = marks, column, marks.add(column)
-        self.filled = -1
+        self.marks, self.column, self.filled = marks, column, -1
         super().__init__()
+        marks.add(self)
 
     def _marked(self) -> bool:
         return bool(self.size) and self.marks.row is not None
 
-    @property
-    def adjbase(self) -> Any:
-        """Close at the last mark while open; what it was then once closed; USD a share."""
+    def _get_adjbase(self) -> Any:
         if self._marked():
             return float(self.marks.close[self.marks.row, self.column])
         return self._adjbase
 
-    @adjbase.setter
-    def adjbase(self, value: Any) -> None:
+    def _set_adjbase(self, value: Any) -> None:
         self._adjbase = value
 
-    @property
-    def datetime(self) -> Any:
-        """Time of the last mark while open, of the last fill otherwise."""
+    adjbase = property(
+        _get_adjbase, _set_adjbase, doc="Close at the last mark, USD a share; what it was then once closed."
+    )
+
+    def _get_datetime(self) -> Any:
         if self._marked():
             return self.marks.time(self.marks.row)  # type: ignore[arg-type]
-        return self._datetime
+        stamp = self._datetime
+        return num2date(stamp) if isinstance(stamp, float) else stamp
 
-    @datetime.setter
-    def datetime(self, value: Any) -> None:
+    def _set_datetime(self, value: Any) -> None:
         self._datetime = value
+
+    datetime = property(
+        _get_datetime, _set_datetime, doc="Time of the last mark while open, of the last fill otherwise."
+    )
 
     def settle(self) -> None:
         """Write the looked-up values down: the position is about to change, or Backtrader takes over."""
         if self._marked() and self.filled != self.marks.row + 1:  # type: ignore[operator]
             self._adjbase, self._datetime = self.adjbase, self.datetime
 
-    def mirror(self) -> None:
-        """Tell `Marks` the present size and price."""
-        self.marks.put(self.place, self.size, self.price)
+    def mirror(self, row: int) -> None:
+        """Tell `Marks` of a fill in session ``row``."""
+        self.filled = row
+        self.marks.changed()
+
+    def fill(self, row: int, now: float, size: float, price: float, opened: float) -> None:
+        """Trade ``size`` shares, ``opened`` of them to open, in session ``row`` at time ``now``."""
+        if self.filled != row and self._marked():
+            self._adjbase = self.adjbase
+        if opened:
+            self._adjbase = price
+        self.update(size, price, now)
+        self.mirror(row)
 
 
 class MarkedPositions(defaultdict[Any, Any]):
@@ -155,3 +176,27 @@ class MarkedPositions(defaultdict[Any, Any]):
         position = MarkedPosition(self._marks, data.column) if own else Position()
         self[data] = position
         return position
+
+
+def split(old: float, size: float) -> tuple[float, float]:
+    """What of ``size`` shares opens and what closes a position of ``old`` shares (`Position.update`)."""
+    new = old + size
+    if not new:
+        return 0, size
+    if not old or (old > 0) == (size > 0):
+        return size, 0
+    if (old > 0) == (new > 0):
+        return 0, size
+    return new, -old
+
+
+def average(old: float, cost: float, size: float, price: float) -> float:
+    """Average price in USD of a position after ``size`` shares at ``price`` (`Position.update`)."""
+    new = old + size
+    if not new:
+        return 0.0
+    if not old:
+        return price
+    if (old > 0) == (size > 0):
+        return (cost * old + size * price) / new
+    return cost if (old > 0) == (new > 0) else price
