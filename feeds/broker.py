@@ -15,7 +15,7 @@ from ares7.costs import CostModel
 from ares7.errors import ConfigError
 from ares7.execution import Account, accepted, execute
 from ares7.ledger import Ledger, OrderKind, OrderStatus
-from ares7.orders import Basket, net_asset_value
+from ares7.orders import Basket
 from feeds.commission import CostCommission
 from feeds.marked_broker import MarkedBroker
 from feeds.panel_feed import AlignedData
@@ -52,6 +52,10 @@ class _Queue:
             (self.retry, other.retry),
         )
         return _Queue(*(np.concatenate(pair) for pair in pairs))
+
+
+MARKED_SESSIONS = 24
+"""Closes valued in one step while nothing is traded; a month has at most 23."""
 
 
 class History(NamedTuple):
@@ -110,6 +114,7 @@ class PanelBroker(MarkedBroker):
         self._ledger = Ledger(bars.panel.symbols)
         self._nav = float(self.cash)
         self._record = np.zeros((4, sessions))
+        self._marked_until = 0
 
     @property
     def ledger(self) -> Ledger | None:
@@ -175,6 +180,8 @@ class PanelBroker(MarkedBroker):
 
     def refused_buys(self) -> tuple[Int1D, Float1D]:
         """Columns and shares of buys refused in this session that have not been retried yet."""
+        if not len(self._refused):
+            return self._refused.symbol, self._refused.quantity
         buys = self._refused.where((self._refused.quantity > 0) & ~self._refused.retry)
         return buys.symbol, buys.quantity
 
@@ -201,7 +208,6 @@ class PanelBroker(MarkedBroker):
 
     def _trade_basket(self) -> None:
         bars, account = self._bars, self._account
-        self._refused = _Queue()
         if len(self._submitted):
             fine = accepted(account, self._submitted.quantity, self._submitted.close, self.costs)
             self._refuse(self._submitted.where(~fine))
@@ -247,33 +253,57 @@ class PanelBroker(MarkedBroker):
         self._row = row
         if self._baskets:
             self._next_baskets()
-            held = self._account.held
-            # Added in column order like the NAV: a dot product rounds differently on every machine.
-            gross = net_asset_value(0.0, np.abs(held), self._bars.prices["close"][row])
-            names = int(np.count_nonzero(held))
         else:
             self._next_orders()
             gross, names = self.exposure()
-        self._record[:, row] = self._nav, self.cash, gross / self._nav, names
+            self._record[:, row] = self._nav, self.cash, gross / self._nav, names
 
     def _next_baskets(self) -> None:
-        account = self._account
+        account, row = self._account, self._row
         rate = self.p.cash_rate if account.cash >= 0 else (self.p.financing_bps or 0.0) / 1e4
+        columns = self._exits.get(row)
         if rate:
             account.cash *= 1.0 + rate / 252.0
-        self._trade_basket()
-        columns = self._exits.get(self._row)
+        if len(self._refused):
+            self._refused = _Queue()
+        busy = len(self._submitted) or len(self._waiting)
+        if busy:
+            self._trade_basket()
         if columns is not None:
             self._close_delisted(columns)
-        while self._cash_addition:
-            deposit = self._cash_addition.popleft()
-            self._fundshares += deposit / self._fundval
-            account.cash += deposit
+        if rate or busy or columns is not None or self._cash_addition or row >= self._marked_until:
+            self._deposit()
+            self._mark_ahead(1 if rate else MARKED_SESSIONS)
         self.cash = account.cash
-        self._nav = net_asset_value(account.cash, account.held, self._bars.prices["close"][self._row])
+        self._nav = float(self._record[0, row])
         self._value = self._valuelever = self._nav
         self._valuemkt = self._valuemktlever = self._nav - self.cash
         self._fundval = self._nav / self._fundshares
+
+    def _deposit(self) -> None:
+        while self._cash_addition:
+            deposit = self._cash_addition.popleft()
+            self._fundshares += deposit / self._fundval
+            self._account.cash += deposit
+
+    def _mark_ahead(self, sessions: int) -> None:
+        """Value what is held at this close and at the next ones, for as long as nothing changes.
+
+        Added in column order, as `ares7.orders.net_asset_value` does; cash never depends on later rows.
+        """
+        row, account = self._row, self._account
+        close = self._bars.prices["close"][row : row + sessions]
+        terms = np.empty((len(close), len(account.held) + 1))
+        terms[:, 0] = account.cash
+        np.multiply(account.held, close, out=terms[:, 1:])
+        block = slice(row, row + len(close))
+        self._record[0, block] = np.add.accumulate(terms, axis=1)[:, -1]
+        self._record[1, block] = account.cash
+        terms[:, 0] = 0.0
+        gross = np.add.accumulate(np.abs(terms, out=terms), axis=1)[:, -1]
+        self._record[2, block] = gross / self._record[0, block]
+        self._record[3, block] = np.count_nonzero(account.held)
+        self._marked_until = row + len(close)
 
     def _next_orders(self) -> None:
         if self.p.cash_rate and self.cash > 0:
