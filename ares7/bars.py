@@ -13,6 +13,9 @@ from ares7.errors import ConfigError, MissingData
 from ares7.panel import PRICE_FIELDS, Panel
 from ares7.signals.windows import latest_bar
 
+UNLISTED = np.iinfo(np.int64).max // 2
+"""Gap of a name that has had no bar yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineBars:
@@ -40,6 +43,12 @@ class EngineBars:
     prices: dict[str, Float2D]
     bar: Bool2D
     gap: Int2D
+
+    @property
+    def listed(self) -> Int1D:
+        """(N,) engine row from which a name has had a bar; S where it never has one."""
+        known = self.gap < UNLISTED
+        return np.where(known.any(axis=0), np.argmax(known, axis=0), len(known)).astype(np.int64)
 
     @property
     def exits(self) -> dict[int, Int1D]:
@@ -108,7 +117,7 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
         prices[name] = np.where(bar, panel.fields[name], shown)[first:stop]
     prices["close"] = shown[first:stop]
     prices["volume"] = _volume(panel, first, stop)
-    gap = np.where(listed, np.arange(len(close))[:, None] - latest, np.iinfo(np.int64).max // 2)
+    gap = np.where(listed, np.arange(len(close))[:, None] - latest, UNLISTED)
     return EngineBars(
         panel,
         first,

@@ -30,8 +30,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def jit(function: F) -> F:
-    """Compile with numba, keeping the compiled code on disk."""
-    compiled: Any = numba.njit(cache=True, error_model="numpy")(function)
+    """Compile with numba, keeping the compiled code on disk; steps are put into the loop that calls them."""
+    options: dict[str, Any] = {"cache": True, "error_model": "numpy"}
+    if function.__name__ != "run_sessions":
+        options["inline"] = "always"
+    compiled: Any = numba.njit(**options)(function)
     return cast(F, compiled)
 
 
@@ -56,12 +59,13 @@ class Rules(NamedTuple):
 
 
 class Market(NamedTuple):
-    """Engine bars: (S, N) each."""
+    """Engine bars, (S, N) each; ``leaving`` (S,) is true where it is some name's fifth session without a bar."""
 
     opening: AnyArray
     close: AnyArray
     bar: AnyArray
     gap: AnyArray
+    leaving: AnyArray
 
 
 class State(NamedTuple):
@@ -135,7 +139,8 @@ def _submit(state: State, s: int, terms: Terms, rules: Rules) -> None:
         running = running + -quantity * price - _fee(quantity, price, terms)
         if running >= 0.0 or rules.margin:
             place = state.tally[WAIT]
-            state.wait[:, place] = state.new[:, k]
+            for i in range(3):
+                state.wait[i, place] = state.new[i, k]
             state.wait_quantity[place] = quantity
             state.tally[WAIT] = place + 1
         else:
@@ -170,7 +175,8 @@ def _execute(state: State, market: Market, s: int, terms: Terms, rules: Rules) -
     for k in range(state.tally[WAIT]):
         j, number, quantity = state.wait[0, k], state.wait[1, k], state.wait_quantity[k]
         if not market.bar[s, j]:
-            state.wait[:, left] = state.wait[:, k]
+            for i in range(3):
+                state.wait[i, left] = state.wait[i, k]
             state.wait_quantity[left] = quantity
             left += 1
             continue
@@ -193,7 +199,8 @@ def _cancel(state: State, s: int, j: int, rules: Rules) -> None:
         if j < 0 or state.wait[0, k] == j:
             _resolve(state, state.wait[1, k], s, CANCELLED, rules)
         else:
-            state.wait[:, left] = state.wait[:, k]
+            for i in range(3):
+                state.wait[i, left] = state.wait[i, k]
             state.wait_quantity[left] = state.wait_quantity[k]
             left += 1
     state.tally[WAIT] = left
@@ -275,6 +282,19 @@ def _order(state: State, market: Market, s: int, count: int, kind: int, rules: R
 
 
 @jit
+def _mark(state: State, market: Market, s: int, out: AnyArray) -> float:
+    """Value the account at the close, in column order; returns the NAV."""
+    close, shares = market.close, state.held
+    nav, value = state.cash[0], 0.0
+    for j in range(len(shares)):
+        part = shares[j] * close[s, j]
+        nav += part
+        value += abs(part)
+    out[0, s], out[1, s], out[2, s] = nav, state.cash[0], value
+    return float(nav)
+
+
+@jit
 def run_sessions(
     market: Market,
     weights: AnyArray,
@@ -285,26 +305,26 @@ def run_sessions(
     out: AnyArray,
 ) -> None:
     """Run every session in turn; ``out`` (4, S) takes NAV, cash, value held and number of names."""
-    sessions, names = market.close.shape
-    for s in range(sessions):
-        state.tally[AGAIN] = 0
-        rate = rules.cash_rate if state.cash[0] >= 0.0 else rules.financing
+    shares, cash, tally = state.held, state.cash, state.tally
+    held = 0
+    for s in range(len(market.close)):
+        tally[AGAIN] = 0
+        rate = rules.cash_rate if cash[0] >= 0.0 else rules.financing
         if rate != 0.0:
-            state.cash[0] *= 1.0 + rate / 252.0
-        if state.tally[NEW] > 0:
+            cash[0] *= 1.0 + rate / 252.0
+        moved = tally[NEW] > 0 or tally[WAIT] > 0 or market.leaving[s]
+        if tally[NEW] > 0:
             _submit(state, s, terms, rules)
-        if state.tally[WAIT] > 0:
+        if tally[WAIT] > 0:
             _execute(state, market, s, terms, rules)
-        _close_delisted(state, market, s, terms, rules)
-        nav, value, held = state.cash[0], 0.0, 0
-        for j in range(names):
-            part = state.held[j] * market.close[s, j]
-            nav += part
-            value += abs(part)
-            held += state.held[j] != 0.0
-        out[0, s], out[1, s], out[2, s], out[3, s] = nav, state.cash[0], value, held
+        if market.leaving[s]:
+            _close_delisted(state, market, s, terms, rules)
+        if moved:
+            held = int(np.count_nonzero(shares))
+        nav = _mark(state, market, s, out)
+        out[3, s] = held
         if decide[s]:
             _cancel(state, s, -1, rules)
             _order(state, market, s, _decide(state, market, s, weights[s], nav, rules), DECISION, rules)
-        elif state.tally[AGAIN] > 0:
+        elif tally[AGAIN] > 0:
             _order(state, market, s, _retry(state, market, s, terms, rules), RETRY, rules)

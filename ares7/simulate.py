@@ -123,6 +123,7 @@ def simulate(
         _plain(bars.prices["close"], np.float64),
         _plain(bars.bar, np.bool_),
         _plain(bars.gap, np.int64),
+        (bars.gap == FRESH_SESSIONS).any(axis=1),
     )
     rules = Rules(
         account.shares == "whole",

@@ -115,6 +115,7 @@ class PanelBroker(MarkedBroker):
         self._nav = float(self.cash)
         self._record = np.zeros((4, sessions))
         self._marked_until = 0
+        self._own_feeds: list[AlignedData] = []
 
     @property
     def ledger(self) -> Ledger | None:
@@ -244,7 +245,7 @@ class PanelBroker(MarkedBroker):
 
     def next(self) -> None:
         """One session: interest, orders, delistings, value."""
-        row = len(self.cerebro.datas[0]) - 1
+        row = self._panel_row()
         if row == self._row:
             # Another feed has a bar where the panel has no session.
             if not self._baskets:
@@ -257,6 +258,15 @@ class PanelBroker(MarkedBroker):
             self._next_orders()
             gross, names = self.exposure()
             self._record[:, row] = self._nav, self.cash, gross / self._nav, names
+
+    def _panel_row(self) -> int:
+        """Engine row that the feeds show; -1 before the first bar."""
+        if not self._own_feeds:
+            self._own_feeds = [feed for feed in self.cerebro.datas if isinstance(feed, AlignedData)]
+        row: int | None = self._own_feeds[0].lines.lines[0].clock.row
+        if row is not None:
+            return row
+        return max((len(feed) + feed.p.listed - 1 for feed in self._own_feeds if len(feed)), default=-1)
 
     def _next_baskets(self) -> None:
         account, row = self._account, self._row
@@ -334,7 +344,8 @@ class PanelBroker(MarkedBroker):
                 self.notify(order)
                 self._execute(order, ago=0, price=data.close[0])
 
-    def _admit(self) -> None:
+    def _admit(self, data: Any) -> None:
+        super()._admit(data)
         if self._baskets:
             raise ConfigError(f"this run trades baskets; single orders cannot be mixed with them: {_REMEDY}")
         if self.p.margin:
@@ -349,7 +360,8 @@ class PanelBroker(MarkedBroker):
             value: float = super().getvalue(datas, mkt, lever)
             return value
         if datas and len(datas) == 1:
-            return float(self._account.held[datas[0].column] * datas[0].close[0])
+            held = float(self._account.held[datas[0].column])
+            return held * float(datas[0].close[0]) if held else 0.0
         return float(super().getvalue(None, mkt, lever))
 
     get_value = getvalue
@@ -362,6 +374,9 @@ class PanelBroker(MarkedBroker):
 
     def getposition(self, data: Any) -> Any:
         """Position of one feed, size in shares and average price in USD."""
+        if isinstance(data, AlignedData) and data.unlisted:
+            # Backtrader would value it from now on, at a price that it does not have yet.
+            return Position()
         if not self._baskets:
             return self.positions[data]
         column = data.column

@@ -56,8 +56,10 @@ class PanelCerebro(bt.Cerebro):
         for strat in runstrats:
             strat._once()
             strat.reset()
-            # Feeds of one length: the longest minimum period decides, so one subtraction a session is enough.
-            strat._minperiods = [max(strat._minperiods)]
+            # Feeds grow together, so one subtraction a session tells whether every minimum period is over.
+            starts = [feed.p.listed for feed in self.datas]
+            needs = [need + start for need, start in zip(strat._minperiods, starts, strict=True)]
+            strat._minperiods = [max(needs) - starts[0]]
         for feed in self.datas:
             # The clock does not refresh the prices that Backtrader's own loop leaves behind in each feed.
             feed._tick_nullify()
@@ -90,7 +92,7 @@ class PanelCerebro(bt.Cerebro):
         row = self._clock.row or 0
         for feed in self.datas:
             for line in feed.lines.lines:
-                line.idx, line.lencount = row, row + 1
+                line.idx, line.lencount = row - line.listed, max(row + 1 - line.listed, 0)
         self._clock.row = None
 
 

@@ -10,6 +10,7 @@ from backtrader.order import BuyOrder, Order, SellOrder
 from backtrader.utils import date2num
 
 from ares7.bars import EngineBars
+from ares7.errors import ConfigError
 from feeds.cheap_orders import clone, is_plain, market_order, session_end
 from feeds.fast_path import settings_are_plain, share_clock
 from feeds.listening import someone_listens
@@ -102,7 +103,7 @@ class MarkedBroker(bt.brokers.BackBroker):
         self, owner: Any, data: Any, size: float, price: float | None = None, *rest: Any, **kwargs: Any
     ) -> Any:
         """Submit a buy order of ``size`` shares."""
-        self._admit()
+        self._admit(data)
         if not rest and self._is_plain(data, size, kwargs):
             return self._submit_plain(BuyOrder, owner, data, size, price, kwargs)
         return super().buy(owner, data, size, price, *rest, **kwargs)
@@ -111,13 +112,17 @@ class MarkedBroker(bt.brokers.BackBroker):
         self, owner: Any, data: Any, size: float, price: float | None = None, *rest: Any, **kwargs: Any
     ) -> Any:
         """Submit a sell order of ``size`` shares."""
-        self._admit()
+        self._admit(data)
         if not rest and self._is_plain(data, size, kwargs):
             return self._submit_plain(SellOrder, owner, data, size, price, kwargs)
         return super().sell(owner, data, size, price, *rest, **kwargs)
 
-    def _admit(self) -> None:
-        """Raise if single orders are out of place."""
+    def _admit(self, data: Any) -> None:
+        """Raise if a single order is out of place."""
+        if isinstance(data, AlignedData) and data.unlisted:
+            raise ConfigError(
+                f"an order for {data._name} before its first bar; test len(data) before trading it"
+            )
 
     def _is_plain(self, data: Any, size: float, conditions: dict[str, Any]) -> bool:
         """A market order for the next bar that belongs to no group."""
@@ -335,7 +340,7 @@ class MarkedBroker(bt.brokers.BackBroker):
 
     def _try_exec(self, order: Any) -> None:
         # A session without a bar shows the last close; nothing can trade at it.
-        if isinstance(order.data, AlignedData) and not order.data.lines.bar[0]:
+        if isinstance(order.data, AlignedData) and order.data.lines.bar[0] != 1.0:
             return
         super()._try_exec(order)
 

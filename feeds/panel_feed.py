@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import datetime as dt
+import math
 from typing import Any
 
 import backtrader as bt
@@ -162,6 +163,8 @@ class ClockLine(bt.LineBuffer):
     """
 
     clock: Clock
+    listed: int = 0
+    """Engine row of the feed's first bar: the line has no value before it."""
     _values: AnyArray | None = None
 
     def hand_over(self, values: AnyArray) -> None:
@@ -183,12 +186,14 @@ class ClockLine(bt.LineBuffer):
 
     def __getitem__(self, ago: int) -> float:
         row = self.clock.row
-        value: float = self.array[(self._idx if row is None else row) + ago]
+        place = (self._idx if row is None else row - self.listed) + ago
+        # A negative place would count from the end of the buffer, which lies in the future.
+        value: float = self.array[place] if place >= 0 else math.nan
         return value
 
     def _get_position(self) -> int:
         row = self.clock.row
-        return self._idx if row is None else row
+        return self._idx if row is None else row - self.listed
 
     def _set_position(self, value: int) -> None:
         self.set_idx(value)
@@ -197,7 +202,7 @@ class ClockLine(bt.LineBuffer):
 
     def _get_count(self) -> int:
         row = self.clock.row
-        return self._count if row is None else row + 1
+        return self._count if row is None else max(row + 1 - self.listed, 0)
 
     def _set_count(self, value: int) -> None:
         self._count = value
@@ -209,21 +214,23 @@ class ClockLine(bt.LineBuffer):
 
 
 class AlignedData(ArrayData):
-    """One column of `EngineBars`: a row in every session, so that all feeds share one clock.
+    """One column of `EngineBars`: a row in every session from its first bar on, so that all feeds share one clock.
+
+    Before that bar the feed has no row and length 0, as Backtrader's own feeds: nobody sees a later price early.
 
     Adds the line ``bar``: 1 where the name really traded. ``engine_bars`` and ``column`` tell our broker and
     strategies where the numbers come from.
     """
 
     lines: Any = ("bar",)
-    params: Any = (("engine_bars", None), ("column", 0), ("clock", None))
+    params: Any = (("engine_bars", None), ("column", 0), ("listed", 0), ("clock", None))
 
     def __init__(self, **_: Any) -> None:
         super().__init__()
         clock = self.p.clock or Clock()
         for i in range(len(self.lines.lines)):
             line = ClockLine()
-            line.clock = clock
+            line.clock, line.listed = clock, self.p.listed
             self.lines.lines[i] = line
 
     def _hand_over(self, line: Any, values: AnyArray) -> None:
@@ -239,18 +246,28 @@ class AlignedData(ArrayData):
         return bars
 
     @property
+    def unlisted(self) -> bool:
+        """The run has begun and this name has had no bar yet."""
+        return len(self) == 0 and any(len(feed) for feed in self._env.datas)
+
+    @property
     def column(self) -> int:
         """Column of the panel that this feed shows."""
         return int(self.p.column)
 
 
 def aligned_feeds(bars: EngineBars, clock: Clock | None = None) -> list[AlignedData]:
-    """Return one feed a column, all with the same sessions."""
+    """Return one feed a column that ever has a bar in the rows that are run, in column order."""
     ordinals = bars.ordinals
     feeds = []
-    for i, symbol in enumerate(bars.panel.symbols):
-        columns: dict[str, AnyArray] = {name: values[:, i] for name, values in bars.prices.items()}
-        columns["datetime"] = ordinals
-        columns["bar"] = bars.bar[:, i]
-        feeds.append(AlignedData(columns=columns, engine_bars=bars, column=i, clock=clock, name=symbol))
+    for i, listed in enumerate(bars.listed.tolist()):
+        if listed == len(ordinals):
+            continue
+        columns: dict[str, AnyArray] = {name: values[listed:, i] for name, values in bars.prices.items()}
+        columns["datetime"] = ordinals[listed:]
+        columns["bar"] = bars.bar[listed:, i]
+        name = bars.panel.symbols[i]
+        feeds.append(
+            AlignedData(columns=columns, engine_bars=bars, column=i, listed=listed, clock=clock, name=name)
+        )
     return feeds

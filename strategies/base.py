@@ -81,6 +81,8 @@ class PortfolioStrategy(bt.Strategy):
         self._lean = self._use_baskets and self._nobody_needs_notify()
         self._awake = [a for a in self.analyzers if _acts_on_bars(a)]
         self._row = -1
+        self._rows = {day: row for row, day in enumerate(self._bars.ordinals.tolist())}
+        self._feeds = {feed.column: feed for feed in self.datas if hasattr(feed, "engine_bars")}
         self._refused: list[Any] = []
         self._retried: set[int] = set()
 
@@ -137,7 +139,7 @@ class PortfolioStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Trade where the mask says so; retry refused buys otherwise (rulings 2 and 4)."""
-        row = len(self.datas[0]) - 1
+        row = self._rows.get(self.lines.datetime[0], self._row)
         if row == self._row:
             return  # another feed has a bar where the panel has no session
         self._row = row
@@ -192,7 +194,7 @@ class PortfolioStrategy(bt.Strategy):
 
     def _fees(self, symbol: Int1D, shares: Float1D, close: Float1D) -> Float1D:
         """(K,) USD by the commission scheme of whichever broker trades."""
-        broker, feeds = self.broker, self.datas
+        broker, feeds = self.broker, self._feeds
         return np.array(
             [
                 broker.getcommissioninfo(feeds[column]).getcommission(size, close[column])
@@ -205,7 +207,7 @@ class PortfolioStrategy(bt.Strategy):
         for column, quantity in zip(basket.symbol.tolist(), basket.quantity.tolist(), strict=True):
             trade = self.buy if quantity > 0 else self.sell
             references.append(
-                trade(data=self.datas[column], size=abs(quantity), kind=kind, on_switch=on_switch).ref
+                trade(data=self._feeds[column], size=abs(quantity), kind=kind, on_switch=on_switch).ref
             )
         return references
 
@@ -214,8 +216,10 @@ class PortfolioStrategy(bt.Strategy):
         if self._use_baskets:
             held = self.broker.held
         else:
-            feeds = self.datas[: len(self._panel.symbols)]
-            held = np.array([self.broker.getposition(d).size for d in feeds], dtype=np.float64)
+            held = np.zeros(len(self._panel.symbols))
+            for column, feed in self._feeds.items():
+                if len(feed):
+                    held[column] = self.broker.getposition(feed).size
         return bars.prices["close"][self._row], bars.bar[self._row], held
 
     def _addnotification(self, order: Any, quicknotify: bool = False) -> None:

@@ -328,7 +328,8 @@ def test_a_name_without_any_bar_leaves_the_account_finite(single):
     targets = targets_of(panel, {row: np.array([0.4, 0.5]) for row in range(0, 30, 4)})
     strategy = run(panel, targets=targets, single_orders=single, costs=IbkrFixedCosts())
     assert np.isfinite(np.array(strategy.broker.history[1:])).all()
-    assert strategy.broker.getposition(strategy.datas[1]).size == 0
+    assert [feed._name for feed in strategy.datas] == [panel.symbols[0]]
+    assert strategy.broker.held[1] == 0
 
 
 def test_weekdays_are_strictly_increasing():

@@ -72,9 +72,37 @@ def test_open_orders_of_a_delisted_name_are_cancelled():
     assert strategy.done[-1][:2] == (8, "Canceled")
 
 
-def test_before_its_first_bar_a_name_shows_a_finite_price_that_cannot_be_traded():
-    strategy = on_day(slice(0, 4), lambda s: s.buy(size=5))
-    assert [entry[:2] for entry in strategy.done if entry[1] == "Completed"] == [(5, "Completed")]
+class Seen(bt.Strategy):
+    """Notes what every feed shows on every bar, before and after all of them have begun."""
+
+    def __init__(self):
+        self.bars = []
+
+    def prenext(self):
+        self.note("prenext")
+
+    def next(self):
+        self.note("next")
+
+    def note(self, where):
+        held = [self.getposition(feed).size for feed in self.datas]
+        self.bars.append(
+            (where, [len(feed) for feed in self.datas], [feed.close[0] for feed in self.datas], held)
+        )
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"runonce": False}, {"cheat_on_open": True}])
+def test_before_its_first_bar_a_name_has_no_row_and_nobody_sees_its_price(kwargs):
+    close = np.arange(10.0, 22.0)[:, None] * [1.0, 2.0]
+    panel = without_bars(panel_of(close - 0.5, close), slice(0, 4), 1)
+    engine = ares7_cerebro(panel, costs=BpsCosts(bps=0), account=AccountConfig(cash=1000))
+    engine.addstrategy(Seen)
+    strategy = engine.run(**kwargs)[0]
+    assert [bar[0] for bar in strategy.bars] == ["prenext"] * 4 + ["next"] * 8
+    assert [bar[1] for bar in strategy.bars] == [[row + 1, max(row - 3, 0)] for row in range(12)]
+    shown = np.array([bar[2] for bar in strategy.bars])
+    assert np.isnan(shown[:4, 1]).all()
+    np.testing.assert_array_equal(shown[4:], close[4:])
     assert np.isfinite(strategy.broker.history.nav).all()
 
 

@@ -48,7 +48,9 @@ def tight_run(panel, targets, *, cash, costs="bps", shares="whole", min_trade_na
         book=np.zeros((2 * names * decisions + exits, 9)),
     )
     PYTHON.run_sessions(
-        PYTHON.Market(bars.prices["open"], bars.prices["close"], bars.bar, bars.gap),
+        PYTHON.Market(
+            bars.prices["open"], bars.prices["close"], bars.bar, bars.gap, (bars.gap == 5).any(axis=1)
+        ),
         targets.weights[bars.first : bars.stop],
         decide,
         state,
