@@ -18,7 +18,7 @@ from ares7.ledger import Ledger, OrderKind, OrderStatus
 from ares7.orders import Basket
 from feeds.commission import CostCommission
 from feeds.marked_broker import MarkedBroker
-from feeds.panel_feed import AlignedData
+from feeds.panel_feed import AlignedData, Clock
 
 _REMEDY = "add the strategy with single_orders=True"
 
@@ -263,9 +263,9 @@ class PanelBroker(MarkedBroker):
         """Engine row that the feeds show; -1 before the first bar."""
         if not self._own_feeds:
             self._own_feeds = [feed for feed in self.cerebro.datas if isinstance(feed, AlignedData)]
-        row: int | None = self._own_feeds[0].lines.lines[0].clock.row
-        if row is not None:
-            return row
+            self._clock: Clock = self._own_feeds[0].lines.lines[0].clock
+        if self._clock.row is not None:
+            return self._clock.row
         return max((len(feed) + feed.p.listed - 1 for feed in self._own_feeds if len(feed)), default=-1)
 
     def _next_baskets(self) -> None:
@@ -374,6 +374,8 @@ class PanelBroker(MarkedBroker):
 
     def getposition(self, data: Any) -> Any:
         """Position of one feed, size in shares and average price in USD."""
+        if not self._baskets and data in self.positions:
+            return self.positions[data]
         if isinstance(data, AlignedData) and data.unlisted:
             # Backtrader would value it from now on, at a price that it does not have yet.
             return Position()

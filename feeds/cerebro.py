@@ -76,16 +76,19 @@ class PanelCerebro(bt.Cerebro):
 
     def _session(self, runstrats: list[Any], number: float) -> None:
         """Do what Backtrader's own loop does in one session."""
-        self._check_timers(runstrats, number, cheat=True)
+        if self._timerscheat:
+            self._check_timers(runstrats, number, cheat=True)
         self._brokernotify()
         if self._event_stop:
             return
-        self._check_timers(runstrats, number, cheat=False)
+        if self._timers:
+            self._check_timers(runstrats, number, cheat=False)
         for strat in runstrats:
             strat._oncepost(number)
             if self._event_stop:
                 return
-            self._next_writers(runstrats)
+            if self.runwriters:
+                self._next_writers(runstrats)
 
     def _release(self) -> None:
         """Leave every line where the clock was, so that analyzers can still read it."""

@@ -202,15 +202,17 @@ class ClockLine(bt.LineBuffer):
 
     def _get_count(self) -> int:
         row = self.clock.row
-        return self._count if row is None else max(row + 1 - self.listed, 0)
+        if row is None:
+            return self._count
+        count = row + 1 - self.listed
+        return count if count > 0 else 0
 
     def _set_count(self, value: int) -> None:
         self._count = value
 
     lencount = property(_get_count, _set_count)
 
-    def __len__(self) -> int:
-        return self._get_count()
+    __len__ = _get_count
 
 
 class AlignedData(ArrayData):
@@ -248,7 +250,7 @@ class AlignedData(ArrayData):
     @property
     def unlisted(self) -> bool:
         """The run has begun and this name has had no bar yet."""
-        return len(self) == 0 and any(len(feed) for feed in self._env.datas)
+        return bool(self.p.listed) and len(self) == 0 and any(len(feed) for feed in self._env.datas)
 
     @property
     def column(self) -> int:
