@@ -263,9 +263,9 @@ class PanelBroker(MarkedBroker):
         """Engine row that the feeds show; -1 before the first bar."""
         if not self._own_feeds:
             self._own_feeds = [feed for feed in self.cerebro.datas if isinstance(feed, AlignedData)]
-            self._clock: Clock = self._own_feeds[0].lines.lines[0].clock
-        if self._clock.row is not None:
-            return self._clock.row
+            self._panel_clock: Clock = self._own_feeds[0].lines.lines[0].clock
+        if self._panel_clock.row is not None:
+            return self._panel_clock.row
         return max((len(feed) + feed.p.listed - 1 for feed in self._own_feeds if len(feed)), default=-1)
 
     def _next_baskets(self) -> None:
