@@ -104,3 +104,12 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     code += f"print(*[n for n in {slow!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_nothing_imports_the_benchmarks():
+    product = [path for path in sources() if not path.startswith("bench/")]
+    assert product
+    for path in product:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert "import bench" not in text, path
+        assert "from bench" not in text, path
