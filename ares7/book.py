@@ -232,3 +232,15 @@ def assemble(
         sleeves={name: spread(values) for name, values in held_fraction.items()},
         scale=scale,
     )
+
+
+def single_sleeve(panel: Panel, name: str, sleeve: Sleeve, gross: float) -> Targets:
+    """Target rows of a book that is one sleeve all the time, decided at month ends.
+
+    Returns
+    -------
+    Targets
+        ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
+    """
+    full = np.ones(len(panel.dates))
+    return assemble(panel, {name: sleeve}, {name: full}, gross=gross, decide=decision_mask(panel))

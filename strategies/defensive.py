@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ares7.arrays import Bool1D, Float1D
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.errors import MissingData
 from ares7.panel import Panel
 from ares7.params import BookParams
@@ -131,14 +131,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    full = np.ones(len(panel.dates))
-    return assemble(
-        panel,
-        {"defensive": sleeve(panel, params)},
-        {"defensive": full},
-        gross=params.gross,
-        decide=decision_mask(panel),
-    )
+    return single_sleeve(panel, "defensive", sleeve(panel, params), params.gross)
 
 
 def diagnostics(panel: Panel, params: Params) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.panel import Panel
 from ares7.params import BookParams
 from strategies.base import PortfolioStrategy
@@ -30,14 +30,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    full = np.ones(len(panel.dates))
-    return assemble(
-        panel,
-        {"equal_weight": sleeve(panel)},
-        {"equal_weight": full},
-        gross=params.gross,
-        decide=decision_mask(panel),
-    )
+    return single_sleeve(panel, "equal_weight", sleeve(panel), params.gross)
 
 
 class EqualWeight(PortfolioStrategy):

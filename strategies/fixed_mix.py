@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.errors import MissingData
 from ares7.panel import Panel
 from ares7.params import BookParams
@@ -47,10 +47,7 @@ def weights(panel: Panel, params: Params) -> Targets:
             )
         column = panel.symbols.index(symbol)
         book[:, column] = fraction * panel.bar[rows, column]
-    full = np.ones(len(panel.dates))
-    return assemble(
-        panel, {"mix": Sleeve(rows, book)}, {"mix": full}, gross=params.gross, decide=decision_mask(panel)
-    )
+    return single_sleeve(panel, "mix", Sleeve(rows, book), params.gross)
 
 
 class FixedMix(PortfolioStrategy):

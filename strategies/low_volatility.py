@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ares7.arrays import Float1D
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.signals.cross_section import best_first, zscore
@@ -77,14 +77,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    full = np.ones(len(panel.dates))
-    return assemble(
-        panel,
-        {"low_volatility": sleeve(panel, params)},
-        {"low_volatility": full},
-        gross=params.gross,
-        decide=decision_mask(panel),
-    )
+    return single_sleeve(panel, "low_volatility", sleeve(panel, params), params.gross)
 
 
 class LowVolatility(PortfolioStrategy):

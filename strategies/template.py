@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.signals.cross_section import best_first
@@ -34,13 +34,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     for i in range(len(rows)):
         chosen = best_first(score[i], eligible[i], panel.symbol_rank)[: params.top]
         book[i, chosen] = 1.0 / params.top
-    return assemble(
-        panel,
-        {"momentum": Sleeve(rows, book)},
-        {"momentum": np.ones(len(panel.dates))},
-        gross=params.gross,
-        decide=decision_mask(panel),
-    )
+    return single_sleeve(panel, "momentum", Sleeve(rows, book), params.gross)
 
 
 class Template(PortfolioStrategy):
