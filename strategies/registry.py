@@ -8,6 +8,8 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,13 +63,20 @@ def resolve(name: str, folder: Path | None = None) -> type[PortfolioStrategy]:
     return found
 
 
-def _import(module: str, name: str) -> ModuleType:
+@contextmanager
+def _importing(name: str) -> Iterator[None]:
+    """Turn whatever a strategy's module raises while it is imported into one error."""
     try:
-        return importlib.import_module(module)
+        yield
     except Ares7Error:
         raise
     except Exception as error:  # the user's own code may fail in any way
         raise ConfigError(f"strategy {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _import(module: str, name: str) -> ModuleType:
+    with _importing(name):
+        return importlib.import_module(module)
 
 
 def _from_file(path: Path, folder: Path | None, name: str) -> ModuleType:
@@ -83,12 +92,8 @@ def _from_file(path: Path, folder: Path | None, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Backtrader's metaclass looks a class's module up here.
     sys.modules[spec.name] = module
-    try:
+    with _importing(name):
         spec.loader.exec_module(module)
-    except Ares7Error:
-        raise
-    except Exception as error:  # the user's own code may fail in any way
-        raise ConfigError(f"strategy {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int1D, Int2D
+from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int2D
 
 
 def trailing_sum(x: Float1D, width: int) -> Float1D:
@@ -118,8 +118,3 @@ def spanning_returns(close: Float2D) -> tuple[Float2D, Int2D]:
 def row_window(x: AnyArray, row: int, width: int) -> AnyArray:
     """View of the ``width`` rows that end at ``row``, inclusive; (width, N)."""
     return x[row - width + 1 : row + 1]
-
-
-def full_windows(rows: Int1D, width: int) -> Int1D:
-    """Return the rows that have ``width`` rows up to and including themselves."""
-    return rows[rows >= width - 1]
