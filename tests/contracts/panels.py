@@ -230,3 +230,17 @@ def real_sample(first: str = "2006-06-01", stop: str = "2013-10-01", start: str 
     chosen = [i for i, s in enumerate(panel.symbols) if s in SAMPLE.split() or s in FUNDS]
     rows = np.searchsorted(panel.dates, np.array([first, stop], dtype="datetime64[D]"))
     return panel.columns(chosen).rows(int(rows[0]), int(rows[1])).starting(np.datetime64(start))
+
+
+def changed(panel, column, rows, value=np.nan, field="close"):
+    values = panel.fields[field].copy()
+    values[rows, column] = value
+    return with_fields(panel, **{field: values})
+
+
+def late_month_end(panel, back=3):
+    return int(np.flatnonzero(panel.month_end)[-back])
+
+
+def at(sleeve, t):
+    return sleeve.weights[int(np.flatnonzero(sleeve.rows == t)[0])]

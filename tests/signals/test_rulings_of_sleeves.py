@@ -21,23 +21,8 @@ from strategies import (
     regime_ensemble,
 )
 from strategies.quality_momentum import TiltParams
-from tests.contracts.panels import FUNDS, market, with_fields
+from tests.contracts.panels import FUNDS, at, changed, late_month_end, market, with_fields
 from tests.engine.panels import panel_of, without_bars
-
-
-def changed(panel, column, rows, value=np.nan, field="close"):
-    values = panel.fields[field].copy()
-    values[rows, column] = value
-    return with_fields(panel, **{field: values})
-
-
-def late_month_end(panel, back=3):
-    return int(np.flatnonzero(panel.month_end)[-back])
-
-
-def at(sleeve, t):
-    return sleeve.weights[int(np.flatnonzero(sleeve.rows == t)[0])]
-
 
 # 16 and 17: quality-momentum
 

@@ -25,23 +25,8 @@ from strategies import (
     registry,
 )
 from strategies.quality_momentum import TiltParams
-from tests.contracts.panels import market, with_fields
+from tests.contracts.panels import at, late_month_end, market
 from tests.engine.panels import panel_of
-
-
-def changed(panel, column, rows, value=np.nan, field="close"):
-    values = panel.fields[field].copy()
-    values[rows, column] = value
-    return with_fields(panel, **{field: values})
-
-
-def late_month_end(panel, back=3):
-    return int(np.flatnonzero(panel.month_end)[-back])
-
-
-def at(sleeve, t):
-    return sleeve.weights[int(np.flatnonzero(sleeve.rows == t)[0])]
-
 
 # 2: decisions
 
