@@ -30,11 +30,11 @@ $(BIN)/python:
 
 # One stamp for each set of requirements; made again when pyproject.toml or the constraints change.
 $(VENV)/.report: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(INSTALL) -e ".[report]"
+	$(INSTALL) -e ".[report,search]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(INSTALL) -e ".[report,dev]"
+	$(INSTALL) -e ".[report,search,cluster,dev]"
 	@touch $@ $(VENV)/.report
 
 backtest: $(VENV)/.report
