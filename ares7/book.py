@@ -11,7 +11,6 @@ from ares7.arrays import AnyArray, Bool1D, Bool2D, Float1D, Float2D, Int1D, Labe
 from ares7.errors import MissingData, StaleData
 from ares7.panel import Panel
 from ares7.signals.regime import held_labels, raw_labels
-from ares7.signals.windows import latest_bar
 
 FRESH_SESSIONS = 5
 """A name without a bar for this many sessions is closed, and no longer decided on (rulings 2 and 5)."""
@@ -156,9 +155,11 @@ def decision_mask(panel: Panel, held: Label1D | None = None, scale: Float1D | No
 
 def tradable(panel: Panel) -> Bool2D:
     """(T, N) bool: member of the universe, with a bar in the last five sessions."""
-    latest = latest_bar(panel.bar)
-    age = np.arange(len(panel.dates))[:, None] - latest
-    return panel.member & (latest >= 0) & (age < FRESH_SESSIONS)
+    bar = panel.bar
+    recent = bar.copy()
+    for back in range(1, FRESH_SESSIONS):
+        recent[back:] |= bar[:-back]
+    return panel.member & recent
 
 
 def frozen(sleeve: Sleeve, rows: Int1D) -> Float2D:
@@ -169,37 +170,42 @@ def frozen(sleeve: Sleeve, rows: Int1D) -> Float2D:
     return np.where((latest >= 0)[:, None], sleeve.weights[np.maximum(latest, 0)], 0.0)
 
 
-def assemble(
-    panel: Panel,
-    sleeves: Mapping[str, Sleeve],
-    mix: Mapping[str, Float1D],
-    *,
-    gross: float,
-    decide: Bool1D,
-    regime: RegimeLabels | None = None,
-    scale: Float1D | None = None,
-) -> Targets:
-    """Blend frozen sleeves into target rows.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Target rows before they are written out: frozen sleeves and how much of each is held.
 
-    A decided row is ``gross`` times the blend of the frozen sleeves, times (member at t) times (fewer than
-    five sessions since the name's last bar); the risk scale applies to stocks only; what is freed is cash.
-
-    Parameters
+    Attributes
     ----------
-    panel : Panel
     sleeves : mapping of name to Sleeve
-    mix : mapping of name to (T,)
-        Fraction of the book in each sleeve, known at close t; sums to at most 1.
+    mix : mapping of name to (D,)
+        Fraction of the book in each sleeve at each of the D decisions, known at their close; sums to at most 1.
     gross : float
         Fraction of NAV that a full book holds.
     decide : (T,) bool
-    regime : RegimeLabels, optional
-    scale : (T,) in [0, 1], optional
+    regime : RegimeLabels or None
+    scale : (T,) in [0, 1] or None
+        Risk scale of the stock block.
+    """
+
+    sleeves: Mapping[str, Sleeve]
+    mix: Mapping[str, Float1D]
+    gross: float
+    decide: Bool1D
+    regime: RegimeLabels | None = None
+    scale: Float1D | None = None
+
+
+def assemble(panel: Panel, plan: Plan) -> Targets:
+    """Write out target rows.
+
+    A decided row is ``gross`` times the blend of the frozen sleeves, times (member at t) times (fewer than
+    five sessions since the name's last bar); the risk scale applies to stocks only; what is freed is cash.
 
     Returns
     -------
     Targets
     """
+    decide, regime, scale = plan.decide, plan.regime, plan.scale
     rows = np.flatnonzero(decide)
     blend = np.zeros((len(rows), panel.shape[1]))
     held_fraction = {}
@@ -207,11 +213,11 @@ def assemble(
     exposure = np.ones((len(rows), panel.shape[1]))
     if scale is not None:
         exposure[:, panel.is_stock] = scale[rows][:, None]
-    for name, sleeve in sleeves.items():
-        part = gross * (mix[name][rows][:, None] * frozen(sleeve, rows)) * alive * exposure
+    for name, sleeve in plan.sleeves.items():
+        part = plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive * exposure
         blend += part
         held_fraction[name] = part.sum(axis=1)
-    latest = np.searchsorted(rows, np.arange(len(panel.dates)), side="right") - 1
+    latest = np.cumsum(decide) - 1
     on_switch = np.zeros(len(panel.dates), dtype=bool)
     if regime is not None:
         on_switch[1:] = decide[1:] & (regime.held[1:] != regime.held[:-1]) & ~panel.month_end[1:]
@@ -221,11 +227,12 @@ def assemble(
     def spread(decided: AnyArray) -> AnyArray:
         if len(rows) == 0:
             return np.zeros((len(panel.dates), *decided.shape[1:]))
-        shape = (len(latest),) + (1,) * (decided.ndim - 1)
-        return np.where((latest >= 0).reshape(shape), decided[np.maximum(latest, 0)], 0.0)
+        out: AnyArray = decided[np.maximum(latest, 0)]
+        out[latest < 0] = 0.0
+        return out
 
     return Targets(
-        weights=np.ascontiguousarray(spread(blend)),
+        weights=spread(blend),
         decide=decide,
         on_switch=on_switch,
         regime=regime,
@@ -242,5 +249,12 @@ def single_sleeve(panel: Panel, name: str, sleeve: Sleeve, gross: float) -> Targ
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    full = np.ones(len(panel.dates))
-    return assemble(panel, {name: sleeve}, {name: full}, gross=gross, decide=decision_mask(panel))
+    decide = decision_mask(panel)
+    return assemble(panel, Plan({name: sleeve}, {name: np.ones(int(decide.sum()))}, gross, decide))
+
+
+def planned(panel: Panel, targets: Targets) -> Plan:
+    """Plan of target rows that are already written out: one sleeve that changes at every decision."""
+    rows = np.flatnonzero(targets.decide).astype(np.int64)
+    sleeve = Sleeve(rows, targets.weights[rows])
+    return Plan({"targets": sleeve}, {"targets": np.ones(len(rows))}, 1.0, targets.decide, targets.regime)

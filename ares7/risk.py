@@ -64,7 +64,12 @@ class RiskParams(BaseModel):
     @property
     def enabled(self) -> bool:
         """Some scaler is on."""
-        return self.reads_curve or self.vix_guard or self.vix_spike
+        return self.reads_curve or self.reads_vix
+
+    @property
+    def reads_vix(self) -> bool:
+        """Some scaler reads VIX."""
+        return self.vix_guard or self.vix_spike
 
     @property
     def reads_curve(self) -> bool:
@@ -197,14 +202,15 @@ def floor_to_step(scale: Float1D, step: float) -> Float1D:
     return np.round(np.floor(scale / step + 1e-9) * step, 12)
 
 
-def risk_scale(panel: Panel, weights: Float2D, params: RiskParams) -> Float1D:
+def combined_scale(returns: Float1D, vix: Float1D | None, params: RiskParams) -> Float1D:
     """Minimum of the enabled scalers, floored to steps (rulings 15).
 
     Parameters
     ----------
-    panel : Panel
-    weights : (T, N)
-        Unscaled target rows, after overlays.
+    returns : (T,) fraction
+        `model_returns` of the unscaled book, after overlays; not read unless ``params.reads_curve``.
+    vix : (T,) or None
+        Needed where ``params.reads_vix``.
     params : RiskParams
 
     Returns
@@ -212,15 +218,13 @@ def risk_scale(panel: Panel, weights: Float2D, params: RiskParams) -> Float1D:
     (T,) in [0, 1]
         Known at close t.
     """
-    scale = np.ones(len(panel.dates))
-    if params.reads_curve:
-        returns = model_returns(panel, weights, params.cost_bps)
-        if params.vol_target is not None:
-            scale = np.minimum(scale, vol_target_scale(returns, params.vol_target, params.vol_window))
-        if params.drawdown_ladder or params.breaker:
-            scale = np.minimum(scale, drawdown_scale(trailing_drawdown(returns), params))
-    if params.vix_guard or params.vix_spike:
-        scale = np.minimum(scale, vix_scale(panel.signal("vix"), params))
+    scale = np.ones(len(returns))
+    if params.vol_target is not None:
+        scale = np.minimum(scale, vol_target_scale(returns, params.vol_target, params.vol_window))
+    if params.drawdown_ladder or params.breaker:
+        scale = np.minimum(scale, drawdown_scale(trailing_drawdown(returns), params))
+    if vix is not None and params.reads_vix:
+        scale = np.minimum(scale, vix_scale(vix, params))
     return floor_to_step(scale, params.step)
 
 

@@ -9,7 +9,7 @@ import backtrader as bt
 import numpy as np
 
 from ares7.arrays import Bool1D, Float1D, Int1D
-from ares7.book import Targets
+from ares7.book import Plan, Targets
 from ares7.config import AccountConfig
 from ares7.errors import ConfigError
 from ares7.ledger import OrderKind
@@ -58,6 +58,9 @@ class PortfolioStrategy(bt.Strategy):
 
     Params: ClassVar[type[BookParams]] = BookParams
     weights: ClassVar[Callable[..., Targets]]
+    plan: ClassVar[Callable[..., Plan] | None] = None
+    """Optional ``plan(panel, params, memo)``, of which ``weights`` is the written-out form: lets a search compute
+    each stage once (`ares7.stages`)."""
     diagnostics: ClassVar[Callable[..., dict[str, Any]]] = staticmethod(lambda panel, params: {})
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from ares7.params import BookParams
 from ares7.risk import MEMORY, model_returns, trailing_drawdown
 from ares7.signals.volatility import risk_at
 from ares7.signals.windows import trailing_mean
+from ares7.stages import stage
 from strategies.base import PortfolioStrategy
 
 
@@ -118,6 +119,7 @@ def _switch(panel: Panel, params: Params) -> Sleeve:
     return Sleeve(rows, book)
 
 
+@stage(*Params.model_fields)
 def sleeve(panel: Panel, params: Params) -> Sleeve:
     """Weights inside the sleeve at each month end; what is missing to 1 is cash."""
     return _basket(panel, params) if params.mode == "basket" else _switch(panel, params)

@@ -11,6 +11,7 @@ from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.signals.cross_section import best_first, zscore
 from ares7.signals.volatility import risk_at
+from ares7.stages import stage
 from strategies.base import PortfolioStrategy
 
 
@@ -51,6 +52,7 @@ def _row(volatility: Float1D, downside: Float1D, beta: Float1D, rank: np.ndarray
     return book
 
 
+@stage("lookback", "top_quantile", "vol_window", "beta_window", "downside_weight", "beta_weight")
 def sleeve(panel: Panel, params: Params) -> Sleeve:
     """Weights inside the sleeve at each month end.
 

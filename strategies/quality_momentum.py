@@ -11,6 +11,7 @@ from pydantic import Field
 from ares7.arrays import Bool1D, Bool2D, Float1D, Float2D, Int1D
 from ares7.book import (
     MONTH_SESSIONS,
+    Plan,
     RegimeLabels,
     Sleeve,
     Targets,
@@ -24,6 +25,7 @@ from ares7.params import BookParams, RegimeParams
 from ares7.signals.cross_section import best_first, leg, merge, standard_score
 from ares7.signals.momentum import momentum
 from ares7.signals.regime import Regime
+from ares7.stages import Memo, compute, stage
 from strategies.base import PortfolioStrategy
 
 SLOTS = (
@@ -114,6 +116,7 @@ def _quality(panel: Panel, rows: Int1D, eligible: Bool2D, params: TiltParams) ->
     return slots
 
 
+@stage("lookback", "quality_weight", "momentum_weight", "periods", "skip", "tail", "min_names")
 def scores(panel: Panel, params: TiltParams) -> Scores:
     """Quality-momentum score of every name at every month end.
 
@@ -163,42 +166,55 @@ def tilted_row(score: Float1D, eligible: Bool1D, rank: Int1D, params: TiltParams
     return book
 
 
-def sleeves(panel: Panel, params: TiltParams) -> tuple[Sleeve, Sleeve]:
-    """Return the tilted sleeve and its equal-weight base, at each month end."""
-    scored = scores(panel, params)
-    count = scored.eligible.sum(axis=1, keepdims=True)
-    base = scored.eligible / np.maximum(count, 1)
+@stage("top_frac", "bottom_frac", "tilt", "tilt_per_name", "tilt_budget", uses=(scores,))
+def tilted(panel: Panel, params: TiltParams, memo: Memo) -> Sleeve:
+    """Return the tilted sleeve at each month end."""
+    scored = memo(scores, panel, params)
     rank = panel.symbol_rank
-    tilted = np.zeros(base.shape)
+    book = np.zeros(scored.score.shape)
     for i in range(len(scored.rows)):
-        tilted[i] = tilted_row(scored.score[i], scored.eligible[i], rank, params)
-    return Sleeve(scored.rows, tilted), Sleeve(scored.rows, base)
+        book[i] = tilted_row(scored.score[i], scored.eligible[i], rank, params)
+    return Sleeve(scored.rows, book)
 
 
+@stage(uses=(scores,))
+def base(panel: Panel, params: TiltParams, memo: Memo) -> Sleeve:
+    """Return the equal-weight base at each month end."""
+    scored = memo(scores, panel, params)
+    count = scored.eligible.sum(axis=1, keepdims=True)
+    return Sleeve(scored.rows, scored.eligible / np.maximum(count, 1))
+
+
+@stage("sma", "short", "long", "vix_bull", "vix_high", "min_hold")
 def labels(panel: Panel, regime: RegimeParams) -> RegimeLabels:
     """Regime of every session with these thresholds."""
     return regime_labels(panel, **regime.model_dump())
 
 
+@stage(uses=(labels,))
+def decisions(panel: Panel, regime: RegimeParams, memo: Memo) -> Bool1D:
+    """(T,) bool: sessions on which a strategy that reads the regime decides."""
+    return decision_mask(panel, memo(labels, panel, regime).held)
+
+
+def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
+    """Return the tilted sleeve in BULL, its equal-weight base otherwise (rulings 16)."""
+    regime, decide = memo(labels, panel, params.regime), memo(decisions, panel, params.regime)
+    bull = (regime.held[decide] == Regime.BULL).astype(np.float64)
+    sleeves = {"quality_momentum": memo(tilted, panel, params), "base": memo(base, panel, params)}
+    mix = {"quality_momentum": bull, "base": 1.0 - bull}
+    return Plan(sleeves, mix, params.gross, decide, regime)
+
+
 def weights(panel: Panel, params: Params) -> Targets:
-    """Target rows: the tilted sleeve in BULL, its equal-weight base otherwise (rulings 16).
+    """Target rows of `plan`.
 
     Returns
     -------
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    tilted, base = sleeves(panel, params)
-    regime = labels(panel, params.regime)
-    bull = (regime.held == Regime.BULL).astype(np.float64)
-    return assemble(
-        panel,
-        {"quality_momentum": tilted, "base": base},
-        {"quality_momentum": bull, "base": 1.0 - bull},
-        gross=params.gross,
-        decide=decision_mask(panel, regime.held),
-        regime=regime,
-    )
+    return assemble(panel, plan(panel, params))
 
 
 def diagnostics(panel: Panel, params: TiltParams) -> dict[str, Any]:
@@ -236,5 +252,6 @@ class QualityMomentum(PortfolioStrategy):
     """Event-driven quality-momentum."""
 
     Params = Params
+    plan = staticmethod(plan)
     weights = staticmethod(weights)
     diagnostics = staticmethod(diagnostics)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ares7.arrays import Float1D
-from ares7.book import Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.arrays import Float1D, Label1D
+from ares7.book import Plan, Sleeve, Targets, assemble, decision_mask, month_end_rows
 from ares7.errors import MissingData
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
-from ares7.risk import RiskParams, risk_scale
+from ares7.risk import RiskParams, combined_scale, model_returns
 from ares7.signals.regime import Regime
+from ares7.stages import Memo, compute, stage
 from strategies import defensive, low_volatility, quality_momentum
 from strategies.base import PortfolioStrategy
 from strategies.defensive import Params as DefensiveParams
@@ -104,6 +106,11 @@ class Params(BookParams):
         return max([self.regime.lookback, *(int(getattr(self, s).lookback) for s in self.used)])
 
     @property
+    def curve_cost_bps(self) -> float:
+        """What the model curve is charged."""
+        return self.risk.cost_bps
+
+    @property
     def warmup(self) -> int:
         """276 by default; a minimum hold and scalers remember more (rulings 32)."""
         return super().warmup + self.regime.hold_memory + self.risk.warmup
@@ -115,7 +122,10 @@ class Params(BookParams):
         return needs | {"etfs"} if self.cash_symbol else needs
 
 
-def _parked(panel: Panel, symbol: str) -> Sleeve:
+@stage("cash_symbol")
+def parked_cash(panel: Panel, params: Params) -> Sleeve:
+    """Return the sleeve of one fund in place of cash."""
+    symbol = params.cash_symbol
     if symbol not in panel.symbols:
         raise MissingData(
             f"strategy.params.cash_symbol {symbol!r} is not in the panel; add it to data.etfs or set it to null"
@@ -127,54 +137,71 @@ def _parked(panel: Panel, symbol: str) -> Sleeve:
     return Sleeve(rows, book)
 
 
-def sleeves(panel: Panel, params: Params) -> dict[str, Sleeve]:
+def sleeves(panel: Panel, params: Params, memo: Memo = compute) -> dict[str, Sleeve]:
     """Return the frozen sleeves that some regime uses, cash included where a fund holds it."""
-    makers = {
-        "quality_momentum": lambda: quality_momentum.sleeves(panel, params.quality_momentum)[0],
-        "low_volatility": lambda: low_volatility.sleeve(panel, params.low_volatility),
-        "defensive": lambda: defensive.sleeve(
-            panel, params.defensive.model_copy(update={"gross": params.gross})
+    makers: dict[str, Callable[[], Sleeve]] = {
+        "quality_momentum": lambda: memo(quality_momentum.tilted, panel, params.quality_momentum),
+        "low_volatility": lambda: memo(low_volatility.sleeve, panel, params.low_volatility),
+        "defensive": lambda: memo(
+            defensive.sleeve, panel, params.defensive.model_copy(update={"gross": params.gross})
         ),
     }
     out = {name: makers[name]() for name in params.used}
     if params.cash_symbol is not None:
-        out["parked_cash"] = _parked(panel, params.cash_symbol)
+        out["parked_cash"] = memo(parked_cash, panel, params)
     return out
 
 
-def mixes(held: np.ndarray, params: Params) -> dict[str, Float1D]:
-    """(T,) fraction of the book in each sleeve, by held label."""
-    by_label = {r: params.mix(r) for r in Regime}
-    out = {}
-    for name in params.used:
-        table = np.array([getattr(by_label[Regime(i)], name) for i in range(len(Regime))])
-        out[name] = table[held]
+def mixes(held: Label1D, params: Params) -> dict[str, Float1D]:
+    """Return the fraction of the book in each sleeve, one value a held label."""
+    used = params.used
+    by_label = np.array([[getattr(params.mix(r), name) for r in Regime] for name in used])
+    out = dict(zip(used, by_label[:, held], strict=True))
     if params.cash_symbol is not None:
         out["parked_cash"] = np.maximum(1.0 - np.sum(list(out.values()), axis=0), 0.0)
     return out
 
 
-def weights(panel: Panel, params: Params) -> Targets:
-    """Target rows of the ensemble.
+BOOK = ("gross", "preset", "mixes", "cash_symbol", "regime", *SLEEVES)
+"""Everything that the unscaled book reads."""
 
-    The regime mix is read daily, sleeves are recomputed at month ends, weights and not returns are blended;
-    the risk scale is the minimum of the enabled scalers over the unscaled book's model curve.
+
+def _book(panel: Panel, params: Params, memo: Memo, scale: Float1D | None = None) -> Plan:
+    labels = memo(quality_momentum.labels, panel, params.regime)
+    if scale is None:
+        decide = memo(quality_momentum.decisions, panel, params.regime)
+    else:
+        decide = decision_mask(panel, labels.held, scale)
+    mix = mixes(labels.held[decide], params)
+    return Plan(sleeves(panel, params, memo), mix, params.gross, decide, labels, scale)
+
+
+@stage(*BOOK, "curve_cost_bps", uses=())
+def curve(panel: Panel, params: Params, memo: Memo) -> Float1D:
+    """(T,) returns of the unscaled book itself, which the risk scalers read (rulings 10)."""
+    targets = assemble(panel, _book(panel, params, memo))
+    return model_returns(panel, targets.weights, params.risk.cost_bps)
+
+
+def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
+    """Blend weights, not returns: the regime mix daily, sleeves frozen between month ends, then the scalers."""
+    risk = params.risk
+    if not risk.enabled:
+        return _book(panel, params, memo)
+    returns = memo(curve, panel, params) if risk.reads_curve else np.zeros(len(panel.dates))
+    vix = panel.signal("vix") if risk.reads_vix else None
+    return _book(panel, params, memo, combined_scale(returns, vix, risk))
+
+
+def weights(panel: Panel, params: Params) -> Targets:
+    """Target rows of `plan`.
 
     Returns
     -------
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    regime = quality_momentum.labels(panel, params.regime)
-    parts, mix = sleeves(panel, params), mixes(regime.held, params)
-    unscaled = assemble(
-        panel, parts, mix, gross=params.gross, decide=decision_mask(panel, regime.held), regime=regime
-    )
-    if not params.risk.enabled:
-        return unscaled
-    scale = risk_scale(panel, unscaled.weights, params.risk)
-    decide = decision_mask(panel, regime.held, scale)
-    return assemble(panel, parts, mix, gross=params.gross, decide=decide, regime=regime, scale=scale)
+    return assemble(panel, plan(panel, params))
 
 
 def diagnostics(panel: Panel, params: Params) -> dict[str, Any]:
@@ -195,5 +222,6 @@ class RegimeEnsemble(PortfolioStrategy):
     """Event-driven regime ensemble."""
 
     Params = Params
+    plan = staticmethod(plan)
     weights = staticmethod(weights)
     diagnostics = staticmethod(diagnostics)

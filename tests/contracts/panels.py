@@ -14,6 +14,7 @@ from ares7.book import Targets
 from ares7.config import DataConfig
 from ares7.panel import Panel
 from ares7.params import BookParams
+from ares7.risk import combined_scale, model_returns
 from strategies import registry
 from strategies.base import PortfolioStrategy
 
@@ -244,3 +245,9 @@ def late_month_end(panel, back=3):
 
 def at(sleeve, t):
     return sleeve.weights[int(np.flatnonzero(sleeve.rows == t)[0])]
+
+
+def scale_of(panel, weights, params):
+    """Risk scale of unscaled target rows."""
+    vix = panel.series.get("vix")
+    return combined_scale(model_returns(panel, weights, params.cost_bps), vix, params)

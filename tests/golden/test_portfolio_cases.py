@@ -57,7 +57,10 @@ def test_case_5_a_cross_section_without_spread_gives_the_equal_weight_base():
     panel = market()
     same = np.where(panel.bar, panel.fields["close"][:, [0]], np.nan)
     fields = {name: np.full(panel.shape, 0.3) for name in ("roe", "ebitda_margin", "debt_to_equity")}
-    tilted_sleeve, base = quality_momentum.sleeves(with_fields(panel, close=same, **fields), TiltParams())
+    flat = with_fields(panel, close=same, **fields)
+    tilted_sleeve, base = (
+        make(flat, TiltParams()) for make in (quality_momentum.tilted, quality_momentum.base)
+    )
     np.testing.assert_allclose(tilted_sleeve.weights, base.weights, rtol=0, atol=1e-15)
 
 

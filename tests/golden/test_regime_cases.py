@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ares7.book import Sleeve, assemble, decision_mask, regime_labels
+from ares7.book import Plan, Sleeve, assemble, decision_mask, regime_labels
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts
 from ares7.errors import MissingData, StaleData
@@ -144,9 +144,9 @@ class Two(PortfolioStrategy):
         bull = (regime.held == Regime.BULL).astype(float)
         rows = np.array([0])
         book = {"A": Sleeve(rows, np.array([[1.0, 0.0]])), "B": Sleeve(rows, np.array([[0.0, 1.0]]))}
-        mix = {"A": bull, "B": 1.0 - bull}
         decide = decision_mask(panel, regime.held)
-        return assemble(panel, book, mix, gross=params.gross, decide=decide, regime=regime)
+        mix = {"A": bull[decide], "B": 1.0 - bull[decide]}
+        return assemble(panel, Plan(book, mix, params.gross, decide, regime))
 
 
 def test_case_4_a_flip_at_close_t_trades_both_legs_at_the_open_of_t_plus_1_and_pays_for_both():

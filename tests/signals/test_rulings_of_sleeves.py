@@ -82,7 +82,7 @@ def test_rulings_16_quality_momentum_alone_holds_its_base_outside_bull():
     panel = market()
     got = quality_momentum.weights(panel, quality_momentum.Params())
     assert got.regime is not None
-    tilted, base = quality_momentum.sleeves(panel, TiltParams())
+    tilted, base = (make(panel, TiltParams()) for make in (quality_momentum.tilted, quality_momentum.base))
     rows = np.flatnonzero(got.decide & panel.month_end)
     assert {bool(got.regime.held[t] == Regime.BULL) for t in rows} == {True, False}
     for t in rows:

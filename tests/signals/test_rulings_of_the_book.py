@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from ares7.book import Sleeve, assemble, decision_mask, frozen
+from ares7.book import Plan, Sleeve, assemble, decision_mask, frozen
 from ares7.config import build_config
 from ares7.costs import BpsCosts
 from ares7.errors import ConfigError, MissingData
 from ares7.params import BookParams, RegimeParams
-from ares7.risk import RiskParams, model_returns, risk_scale
+from ares7.risk import RiskParams, model_returns
 from ares7.signals.regime import Regime
 from feeds.study import require_margin
 from strategies import (
@@ -25,7 +25,7 @@ from strategies import (
     registry,
 )
 from strategies.quality_momentum import TiltParams
-from tests.contracts.panels import at, late_month_end, market
+from tests.contracts.panels import at, late_month_end, market, scale_of
 from tests.engine.panels import panel_of
 
 # 2: decisions
@@ -69,7 +69,7 @@ def test_rulings_2_a_decided_row_is_the_sleeve_times_member_times_fresh():
     decide = np.zeros(12, dtype=bool)
     decide[[2, 8]] = True
     book = {"all": Sleeve(np.array([1]), np.full((1, 4), 0.25))}
-    got = assemble(panel, book, {"all": np.ones(12)}, gross=0.8, decide=decide)
+    got = assemble(panel, Plan(book, {"all": np.ones(2)}, 0.8, decide))
     assert got.weights[7].tolist() == [0.2] * 4
     assert got.weights[8].tolist() == got.weights[11].tolist() == [0.2, 0.0, 0.2, 0.0]
     assert got.sleeves["all"].tolist() == pytest.approx([0, 0] + [0.8] * 6 + [0.4] * 4)
@@ -129,7 +129,7 @@ def test_rulings_6_a_vol_target_never_scales_up():
     panel = market()
     quiet = np.zeros(panel.shape)
     quiet[:, 0] = 0.01
-    assert risk_scale(panel, quiet, RiskParams(vol_target=1.0)).max() == 1.0
+    assert scale_of(panel, quiet, RiskParams(vol_target=1.0)).max() == 1.0
 
 
 # 10: model curve
@@ -212,7 +212,7 @@ def test_rulings_14_weights_are_blended_and_not_returns():
     panel = market()
     got = regime_ensemble.weights(panel, regime_ensemble.Params())
     assert got.regime is not None
-    tilted, _ = quality_momentum.sleeves(panel, TiltParams())
+    tilted = quality_momentum.tilted(panel, TiltParams())
     low = low_volatility.sleeve(panel, low_volatility.Params())
     rows = np.flatnonzero(got.decide & panel.month_end & (got.regime.held == Regime.BULL))
     assert len(rows) > 3
@@ -236,8 +236,8 @@ def test_rulings_15_the_scale_is_the_minimum_of_the_enabled_ones_floored_to_tent
         {"drawdown_ladder": True, "breaker": True},
         {"vix_guard": True, "vix_spike": True},
     ]
-    alone = [risk_scale(panel, weights, RiskParams(**given)) for given in single]
-    together = risk_scale(panel, weights, RiskParams(**single[0], **single[1], **single[2]))
+    alone = [scale_of(panel, weights, RiskParams(**given)) for given in single]
+    together = scale_of(panel, weights, RiskParams(**single[0], **single[1], **single[2]))
     assert np.array_equal(together, np.min(alone, axis=0))
     assert np.allclose(together * 10, np.round(together * 10), atol=1e-12)
     assert any((together == one).mean() < 1 for one in alone)

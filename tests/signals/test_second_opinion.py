@@ -16,14 +16,13 @@ from ares7.risk import (
     breaker_state,
     drawdown_scale,
     model_returns,
-    risk_scale,
     trailing_drawdown,
     vix_scale,
     vol_target_scale,
 )
 from ares7.signals.regime import Regime
 from strategies import defensive, low_volatility, quality_momentum, regime_ensemble
-from tests.contracts.panels import DATA, market, real_panel
+from tests.contracts.panels import DATA, market, real_panel, scale_of
 from tests.signals import second_opinion as again
 
 TOLERANCE = 1e-10
@@ -95,7 +94,7 @@ def test_quality_momentum(source, tilt, skip):
     panel = source()
     params = quality_momentum.TiltParams(tilt=tilt, skip=skip)
     scored = quality_momentum.scores(panel, params)
-    tilted, base = quality_momentum.sleeves(panel, params)
+    tilted, base = (make(panel, params) for make in (quality_momentum.tilted, quality_momentum.base))
     for t in month_ends(panel):
         scores = again.qm_scores(panel, t, skip)
         i = int(np.flatnonzero(scored.rows == t)[0])
@@ -194,7 +193,7 @@ def test_risk_scalers(source):
         guard = again.vix_guard(vix[: t + 1], spike=True)
         assert vix_scale(panel.series["vix"], every)[t] == pytest.approx(guard, abs=TOLERANCE)
         expected = again.stepped(min(vol, depth, guard))
-        assert risk_scale(panel, targets.weights, every)[t] == pytest.approx(expected, abs=TOLERANCE)
+        assert scale_of(panel, targets.weights, every)[t] == pytest.approx(expected, abs=TOLERANCE)
     assert {bool(tripped[t]) for t in rows} == {True, False}
 
 
