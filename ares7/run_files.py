@@ -187,9 +187,13 @@ def _write_weights(path: Path, result: RunResult) -> None:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    columns = [pa.array(np.ascontiguousarray(column)) for column in result.target_weights.T]
+    def column(kind: Any, values: AnyArray) -> Any:
+        # From the buffer: pyarrow's own conversion of a numpy array imports pandas.
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+    columns = [column(pa.float64(), values) for values in np.ascontiguousarray(result.target_weights.T)]
     names = [*result.symbols, "date"]
-    dates = pa.array(result.dates.astype("datetime64[s]").astype("datetime64[ms]"))
+    dates = column(pa.timestamp("ms"), result.dates.astype("datetime64[s]").astype("datetime64[ms]"))
     # What pandas reads to make the date the index.
     described = {"index_columns": ["date"], "column_indexes": [], "columns": [_described(n) for n in names]}
     schema = pa.table([*columns, dates], names=names)

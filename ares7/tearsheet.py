@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,13 @@ def require_plotly() -> str:
             'the report needs plotly, which is not installed; run: pip install "plotly>=6.0", '
             "or do without the report by --set runs.report=false"
         ) from None
-    return str(get_plotlyjs())
+    return _source(get_plotlyjs)
+
+
+@lru_cache(maxsize=1)
+def _source(read: Callable[[], str]) -> str:
+    """Read plotly.js, 5 MB, once: a run asks for it before it begins and again for the report."""
+    return str(read())
 
 
 def write_report(run_folder: Path) -> Path:

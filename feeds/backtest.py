@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ares7.errors import Ares7Error, ConfigError
 from ares7.panel import Panel
 from ares7.params import BookParams
 from feeds.cerebro import PanelCerebro, ares7_cerebro
+from feeds.target_cache import target_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,60 @@ def own_code(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         ) from error
 
 
-def computed_targets(panel: Panel, strategy: type[Any], settings: BookParams, name: str) -> Targets:
-    """Call a strategy's ``weights`` and check what it gives.
+def computed_targets(
+    panel: Panel, strategy: type[Any], settings: BookParams, name: str, cache: Path | None = None
+) -> Targets:
+    """Call a strategy's ``weights`` and check what it gives, or take what an earlier run has stored.
+
+    Parameters
+    ----------
+    panel, strategy, settings
+    name : str
+        For messages.
+    cache : Path, optional
+        ``data.cache``, where `feeds.target_cache` may keep them; without it they are computed.
 
     Raises
     ------
     ConfigError
         Naming file and line where the code fails, or what is wrong with the targets.
     """
-    targets = own_code(name, strategy.weights, panel, settings)
+    entry = target_entry(cache, panel, strategy, settings)
+    stored = entry.targets() if entry else None
+    if stored is not None:
+        return stored
+    targets = usable_targets(panel, own_code(name, strategy.weights, panel, settings), settings, name)
+    if entry:
+        entry.keep_targets(targets)
+    return targets
+
+
+def computed_diagnostics(
+    panel: Panel, strategy: type[Any], settings: BookParams, name: str, cache: Path | None = None
+) -> dict[str, Any]:
+    """Call a strategy's ``diagnostics``, or take what an earlier run has stored beside its targets.
+
+    Raises
+    ------
+    ConfigError
+        Naming file and line where the code fails.
+    """
+    entry = target_entry(cache, panel, strategy, settings)
+    found = entry.diagnostics() if entry else None
+    if found is None:
+        found = own_code(name, strategy.diagnostics, panel, settings)
+        if entry:
+            entry.keep_diagnostics(found)
+    return found
+
+
+def usable_targets(panel: Panel, targets: Any, settings: BookParams, name: str) -> Targets:
+    """Return what ``weights`` gives, or refuse it if it is no target rows of this panel within ``gross``.
+
+    Raises
+    ------
+    ConfigError
+    """
     if not isinstance(targets, Targets):
         raise ConfigError(f"strategy {name}: weights must return Targets, not {type(targets).__name__}")
     rows, mask = np.shape(targets.weights), np.shape(targets.decide)
@@ -129,6 +176,7 @@ def run_backtest(
     analyzers: Callable[[PanelCerebro, Targets], None] | None = None,
     on_step: Callable[[int], None] | None = None,
     name: str = "strategy",
+    cache: Path | None = None,
 ) -> Backtest:
     """Run a strategy from ``panel.start`` to the panel's last session.
 
@@ -145,13 +193,15 @@ def run_backtest(
         Called with the number of sessions done.
     name : str
         For messages.
+    cache : Path, optional
+        ``data.cache``, whose stored targets are used and which keeps new ones.
 
     Raises
     ------
     ConfigError
         The strategy's own code fails or gives no usable targets; the account cannot trade what it wants.
     """
-    targets = computed_targets(panel, strategy, settings, name)
+    targets = computed_targets(panel, strategy, settings, name, cache)
     targets = delayed(targets, account.exec_lag - 1, panel.start_row)
     require_affordable(panel, targets, account, name)
     cerebro = ares7_cerebro(panel, costs=costs, account=account)

@@ -101,6 +101,7 @@ def event_driven(
             analyzers=None if baseline_nav is None else analyzers,
             on_step=lambda _: step(1),
             name=chosen.name,
+            cache=config.data.cache,
         )
     broker = run.cerebro.broker
     if baseline_nav is None:
@@ -118,7 +119,7 @@ def compiled(
     # Imported here: numba takes longer to import than an event-driven run takes to finish.
     from ares7.simulate import simulate
 
-    targets = computed_targets(panel, chosen.strategy, chosen.settings, chosen.name)
+    targets = computed_targets(panel, chosen.strategy, chosen.settings, chosen.name, config.data.cache)
     targets = delayed(targets, config.account.exec_lag - 1, panel.start_row)
     require_affordable(panel, targets, config.account, chosen.name)
     run = simulate(engine_bars(panel), targets, account=config.account, costs=config.costs)

@@ -17,7 +17,7 @@ from ares7 import sessions
 from ares7.config import DataConfig
 from ares7.errors import ConfigError, DataError, MissingData
 from ares7.panel import Panel
-from feeds import cache
+from feeds import cache, entries
 from feeds.findings import Finding, raise_errors
 
 FUTURE = ("future-date", "filed-in-future")
@@ -130,7 +130,7 @@ def _load_synthetic(
 @contextmanager
 def _synthetic_home(config: DataConfig) -> Iterator[Path]:
     """Yield the cache folder, or a temporary one without a writable cache."""
-    if config.cache is not None and cache.is_writable(config.cache):
+    if config.cache is not None and entries.is_writable(config.cache):
         yield config.cache
     else:
         with tempfile.TemporaryDirectory(prefix="ares7-") as temporary:

@@ -24,7 +24,7 @@ from ares7.progress import stage
 from ares7.provenance import code_version, versions
 from ares7.run_files import RunResult
 from ares7.signals.regime import UNKNOWN
-from feeds.backtest import own_code
+from feeds.backtest import computed_diagnostics
 from feeds.broker import History
 from feeds.engines import ENGINES, Chosen, Outcome, Tools
 from feeds.load import load_panel
@@ -146,7 +146,7 @@ def _metrics(
     config: Config, panel: Panel, chosen: Chosen, outcome: Outcome, baseline: History
 ) -> dict[str, Any]:
     history = outcome.history
-    extra = own_code(chosen.name, chosen.strategy.diagnostics, panel, chosen.settings)
+    extra = computed_diagnostics(panel, chosen.strategy, chosen.settings, chosen.name, config.data.cache)
     target_gross = outcome.targets.weights[panel.start_row :].sum(axis=1)
     return outcome.figures | {
         "strategy": chosen.name,

@@ -98,7 +98,8 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     names = [path[: -len(".py")].replace("/", ".") for path in sources() if path.startswith("ares7/")]
     names = [name.removesuffix(".__init__") for name in names]
     # The compiled twin is numba; whoever runs it pays for the import.
-    names = [name for name in names if name not in ("ares7.kernels", "ares7.simulate")]
+    numba = ("batch", "batch_kernel", "figure_kernels", "kernels", "search", "simulate")
+    names = [name for name in names if name.removeprefix("ares7.") not in numba]
     slow = sorted({"backtrader", "ib_insync", *LAZY})
     code = f"import importlib, sys\nfor n in {names!r}: importlib.import_module(n)\n"
     code += f"print(*[n for n in {slow!r} if n in sys.modules])"
