@@ -16,6 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ares7.costs import CostModel
 from ares7.errors import ConfigError, LookaheadError
+from ares7.goals import Goals
+from ares7.search_config import SearchConfig
+
+
+_ELSEWHERE: dict[str, Any] = {"runs": True, "engine": True, "data": {"cache"}, "search": True, "targets": True}
+"""Settings that do not change what a backtest gives."""
 
 
 class _Section(BaseModel):
@@ -158,6 +164,8 @@ class Config(_Section):
     costs: CostModel
     oos: tuple[OosWindow, ...] = DEFAULT_WINDOWS
     metrics: MetricsConfig = MetricsConfig()
+    search: SearchConfig = SearchConfig()
+    targets: Goals = Goals()
     runs: RunsConfig = RunsConfig()
     allow_lookahead: bool = False
 
@@ -171,7 +179,7 @@ class Config(_Section):
 
     def digest(self) -> str:
         """Eight hex digits that identify the settings that change results (not where they are written)."""
-        settings = self.model_dump(mode="json", exclude={"runs": True, "engine": True, "data": {"cache"}})
+        settings = self.model_dump(mode="json", exclude=_ELSEWHERE)
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_yaml(self) -> str:
@@ -288,7 +296,8 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
     paths = ("path", "index_file", "vix_file", "fundamentals_file", "cache")
     data = data.model_copy(update={name: absolute(getattr(data, name)) for name in paths})
     runs = config.runs.model_copy(update={"folder": absolute(config.runs.folder)})
-    config = config.model_copy(update={"data": data, "runs": runs})
+    search = config.search.model_copy(update={"ledger": absolute(config.search.ledger)})
+    config = config.model_copy(update={"data": data, "runs": runs, "search": search})
     if config.account.exec_lag == 0 and not config.allow_lookahead:
         raise LookaheadError(
             f"{where}: account.exec_lag 0 fills on the session whose close decides; use 1 or more, "

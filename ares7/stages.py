@@ -93,24 +93,32 @@ class Remembered:
     def __call__(self, stage: Stage[Value], panel: Panel, params: BaseModel) -> Value:
         """Return the remembered value, or compute it."""
         key = stage.key(params)
-        if key not in self._values:
-            with self._guard:
-                lock = self._locks.setdefault(key, Lock())
-            with lock:
-                if key not in self._values:
-                    self._values[key] = stage(panel, params, self)
-        return cast(Value, self._values[key])
-
-    def forget(self, names: frozenset[str]) -> None:
-        """Drop the values of some stages: what a streamed search no longer needs."""
+        try:
+            return cast(Value, self._values[key])
+        except KeyError:
+            pass
         with self._guard:
-            for key in [key for key in self._values if key[0] in names]:
-                del self._values[key], self._locks[key]
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            if key in self._values:
+                return cast(Value, self._values[key])
+            value = self._values[key] = stage(panel, params, self)
+        return cast(Value, value)
+
+    def trim(self, keep: int) -> None:
+        """Drop all but the ``keep`` latest values of each stage: what bounds the memory of a long search."""
+        with self._guard:
+            held: dict[str, int] = {}
+            for key in reversed(list(self._values)):
+                held[key[0]] = held.get(key[0], 0) + 1
+                if held[key[0]] > keep:
+                    self._values.pop(key, None)
+                    self._locks.pop(key, None)
 
     @property
     def computed(self) -> dict[str, int]:
         """How many distinct values of each stage are held."""
         count: dict[str, int] = {}
-        for key in self._values:
+        for key in list(self._values):
             count[key[0]] = count.get(key[0], 0) + 1
         return count

@@ -25,14 +25,19 @@ def zscore(x: Float2D, ddof: int = 0) -> Float2D:
         NaN stays NaN; all zeros in a row whose values are all equal.
     """
     has = np.isfinite(x)
-    count = has.sum(axis=-1, keepdims=True)
-    values = np.where(has, x, 0.0)
-    mean = values.sum(axis=-1, keepdims=True) / np.maximum(count, 1)
-    deviation = np.where(has, values - mean, 0.0)
+    standardised = _standardised(np.where(has, x, 0.0), has, has.sum(axis=-1, keepdims=True), ddof)
+    return np.where(has, standardised, np.nan)
+
+
+def _standardised(values: Float2D, has: Bool2D, count: AnyArray, ddof: int = 0) -> Float2D:
+    """Z-scores of ``values``; both are 0 where there is none, and a flat row is all zeros."""
+    deviation = values - values.sum(axis=-1, keepdims=True) / np.maximum(count, 1)
+    deviation *= has
     spread = np.sqrt((deviation * deviation).sum(axis=-1, keepdims=True) / np.maximum(count - ddof, 1))
     largest = np.abs(values).max(axis=-1, keepdims=True, initial=1.0)
     flat = (spread <= FLAT * largest) | (count <= ddof)
-    return np.asarray(np.where(has, np.where(flat, 0.0, deviation / np.where(flat, 1.0, spread)), np.nan))
+    deviation /= np.where(flat, np.inf, spread)
+    return np.asarray(deviation)
 
 
 def _quantile(ordered: Float2D, count: AnyArray, q: float) -> Float2D:
@@ -52,12 +57,16 @@ def winsorise(x: Float2D, tail: float = 0.01) -> Float2D:
     ``x`` is (N,) or (R, N); rows are clipped each by its own quantiles.
     """
     has = np.isfinite(x)
-    if x.shape[-1] == 0:
-        return x.copy()
-    count = has.sum(axis=-1, keepdims=True)
-    ordered = np.sort(np.where(has, x, np.nan), axis=-1)
+    return _clipped(np.where(has, x, np.nan), has.sum(axis=-1, keepdims=True), tail)
+
+
+def _clipped(column: Float2D, count: AnyArray, tail: float) -> Float2D:
+    """``column``, whose ``count`` values are finite and the others NaN, clipped to its own quantiles."""
+    if column.shape[-1] == 0:
+        return column
+    ordered = np.sort(column, axis=-1)
     low, high = _quantile(ordered, count, tail), _quantile(ordered, count, 1.0 - tail)
-    return np.where(has, np.clip(x, low, high), np.nan)
+    return np.asarray(np.minimum(np.maximum(column, low), high))
 
 
 def standard_score(x: Float2D, among: Bool2D, tail: float = 0.01, min_names: int = 20) -> Float2D:
@@ -75,9 +84,11 @@ def standard_score(x: Float2D, among: Bool2D, tail: float = 0.01, min_names: int
     -------
     Same shape
     """
-    column = np.where(among, x, np.nan)
-    enough = np.isfinite(column).sum(axis=-1, keepdims=True) >= min_names
-    return np.where(enough, zscore(winsorise(column, tail)), np.nan)
+    has = np.isfinite(x) & among
+    count = has.sum(axis=-1, keepdims=True)
+    has &= count >= min_names
+    clipped = _clipped(np.where(has, x, np.nan), count, tail)
+    return np.where(has, _standardised(np.where(has, clipped, 0.0), has, count), np.nan)
 
 
 def merge(first: Float2D, fallback: Float2D, min_names: int = 20) -> Float2D:
@@ -105,14 +116,13 @@ def leg(columns: Sequence[Float2D], among: Bool2D) -> Float2D:
     Same shape
         0 for names without a value, eligible or not.
     """
-    total, count = np.zeros(among.shape), np.zeros(among.shape)
+    total, values = np.zeros(among.shape), np.zeros(among.shape)
     for column in columns:
         has = np.isfinite(column) & among
         total += np.where(has, column, 0.0)
-        count += has
-    mean = np.full(among.shape, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return np.nan_to_num(zscore(mean), nan=0.0)
+        values += has
+    has = values > 0
+    return _standardised(total / np.maximum(values, 1), has, has.sum(axis=-1, keepdims=True))
 
 
 def best_first(score: Float1D, among: Bool1D, symbol_rank: Int1D) -> Int1D:

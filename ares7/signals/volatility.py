@@ -1,16 +1,23 @@
-"""Volatility, downside volatility and beta at chosen rows (rulings 19)."""
+"""Volatility, downside volatility and beta at chosen rows (rulings 19), each from its own rows (rulings 9).
+
+Sums go down the rows of a window, oldest first, in two passes: a name's measures depend neither on the panel's length
+nor on the other names. In numpy: loading compiled code costs a process half a second, these windows milliseconds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ares7.arrays import Bool2D, Float1D, Float2D, Int1D, Int2D
-from ares7.signals.windows import row_window, spanning_returns
+from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int1D
+from ares7.signals.windows import spanning_returns
 
 MAX_MISSING = 2
 """Returns that a window may miss before the name is not eligible."""
+BLOCK = 128
+"""Columns, and windows with a hole, that are worked on at a time: what stays in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,69 +37,114 @@ class Risk:
     beta: Float2D
 
 
-def _deviation(returns: Float2D, there: Bool2D | None) -> Float1D:
-    """(N,) sample deviation; ``there`` None means that every return is."""
-    if there is None:
-        gap = returns - returns.sum(axis=0) / len(returns)
-        return np.asarray(np.sqrt((gap * gap).sum(axis=0) / (len(returns) - 1)))
+def _sum(x: Float2D) -> Float1D:
+    """(P,) sums down the rows, oldest first; numpy adds a single column in pairs."""
+    return np.asarray(x.sum(axis=0) if x.shape[1] > 1 else x.cumsum(axis=0)[-1])
+
+
+def _deviation(returns: Float2D) -> Float1D:
+    """(P,) sample deviation of the returns that are there."""
+    there = np.isfinite(returns)
     count = there.sum(axis=0)
-    mean = np.where(there, returns, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.where(there, (returns - mean) ** 2, 0.0).sum(axis=0)
-    return np.asarray(np.sqrt(squares / np.maximum(count - 1, 1)))
+    mean = _sum(np.where(there, returns, 0.0)) / np.maximum(count, 1)
+    gap = np.where(there, returns - mean, 0.0)
+    return np.asarray(np.sqrt(_sum(gap * gap) / np.maximum(count - 1, 1)))
 
 
-def _beta(returns: Float2D, there: Bool2D | None, market: Float1D) -> Float1D:
-    """(N,) slope on the market; ``there`` None means that every return is."""
-    out = np.full(returns.shape[1], np.nan)
-    if there is None:
-        m_dev = market - market.sum() / len(market)
-        variance = np.full(len(out), (m_dev * m_dev).sum())
-        covariance = np.einsum("t,tn->n", m_dev, returns)
-    else:
-        count = np.maximum(there.sum(axis=0), 1)
-        m, r = np.where(there, market[:, None], 0.0), np.where(there, returns, 0.0)
-        deviations = np.where(there, m - m.sum(axis=0) / count, 0.0)
-        variance = (deviations * deviations).sum(axis=0)
-        covariance = (deviations * np.where(there, r - r.sum(axis=0) / count, 0.0)).sum(axis=0)
-    np.divide(covariance, variance, out=out, where=variance > 0)
+def _slope(returns: Float2D, market: Float2D) -> Float1D:
+    """(P,) slope on the market over the sessions on which both have a return."""
+    there = np.isfinite(returns) & np.isfinite(market)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = _sum(np.where(there, market, 0.0)) / count
+    deviation = np.where(there, market - mean, 0.0)
+    mean = _sum(np.where(there, returns, 0.0)) / count
+    covariance = _sum(deviation * np.where(there, returns - mean, 0.0))
+    return _ratio(covariance, _sum(deviation * deviation))
+
+
+def _ratio(covariance: Float2D, variance: AnyArray) -> Float2D:
+    out = np.full(covariance.shape, np.nan)
+    np.divide(covariance, variance, out=out, where=np.greater(variance, 0))
     return out
 
 
-def _measures(returns: Float2D, there: Bool2D | None, market: Float1D | None, window: int) -> Float2D:
-    """(3, N) volatility, downside volatility and beta of one window; ``there`` None: nothing is missing."""
-    out = np.full((3, returns.shape[1]), np.nan)
-    if there is None:
-        recent = returns[-window:]
-        out[0], out[1] = _deviation(recent, None), _deviation(np.minimum(recent, 0.0), None)
-        if market is not None:
-            out[2] = _beta(returns, None, market)
-        return out
-    mask = there[-window:]
-    recent, enough = np.where(mask, returns[-window:], 0.0), mask.sum(axis=0) >= window - MAX_MISSING
-    out[0] = np.where(enough, _deviation(recent, mask), np.nan)
-    out[1] = np.where(enough, _deviation(np.minimum(recent, 0.0), mask), np.nan)
+def _whole_windows(
+    close: Float2D, market: Float1D | None, rows: Int1D, window: int, beta_window: int
+) -> AnyArray:
+    """(3, R, B) measures of the windows without a hole; NaN for the others."""
+    width = close.shape[1]
+    both = np.full((len(close), 2 * width), np.nan)
+    returns = both[:, :width]
+    np.divide(close[1:], close[:-1], out=returns[1:])
+    returns -= 1.0
+    np.minimum(returns, 0.0, out=both[:, width:])
+    mean, gap = np.empty(2 * width), np.empty((window, 2 * width))
+    squares = np.empty((len(rows), 2 * width))
+    for i, row in enumerate(rows.tolist()):
+        recent = both[row - window + 1 : row + 1]
+        np.add.reduce(recent, axis=0, out=mean)
+        np.divide(mean, window, out=mean)
+        np.subtract(recent, mean, out=gap)
+        np.einsum("tn,tn->n", gap, gap, out=squares[i])
+    deviations = np.sqrt(squares / max(window - 1, 1))
+    beta = np.full((len(rows), width), np.nan)
     if market is not None:
-        full = there.sum(axis=0) >= len(returns) - MAX_MISSING
-        out[2] = np.where(full, _beta(returns, there & np.isfinite(market)[:, None], market), np.nan)
-    return out
+        own = market[rows[:, None] + np.arange(1 - beta_window, 1)]
+        own -= own.sum(axis=1, keepdims=True) / beta_window
+        covariance = np.empty((len(rows), width))
+        for i, row in enumerate(rows.tolist()):
+            np.einsum("t,tn->n", own[i], returns[row - beta_window + 1 : row + 1], out=covariance[i])
+        beta = _ratio(covariance, (own * own).sum(axis=1, keepdims=True))
+    return np.stack([deviations[:, :width], deviations[:, width:], beta])
 
 
-def _one_row(
-    returns: Float2D, since: Int2D, lost: Int2D, market: Float1D | None, row: int, window: int, depth: int
-) -> Float2D:
-    """(3, N) measures of the windows that end at ``row``; ``lost`` counts missing returns from row 0 on."""
-    r = row_window(returns, row, depth)
-    own = None if market is None else row_window(market, row, depth)
-    whole = (lost[row] == lost[row - depth]) & (since[row - depth + 1] >= row - depth)
-    if own is not None and not np.isfinite(own).all():
-        whole[:] = False
-    if whole.all():
-        return _measures(r, None, own, window)
-    out = np.full((3, returns.shape[1]), np.nan)
-    out[:, whole] = _measures(r[:, whole], None, own, window)
-    holed = ~whole & (lost[row] - lost[row - depth] <= depth - window + MAX_MISSING)
-    there = np.isfinite(r[:, holed]) & (row_window(since, row, depth)[:, holed] >= row - depth)
-    out[:, holed] = _measures(r[:, holed], there, own, window)
+def _holed_windows(
+    measure: Float2D, lost: AnyArray, rows: Int1D, width: int
+) -> Iterator[tuple[Int1D, Int1D]]:
+    """Yield (row numbers, columns) of missing measures whose window may still have enough returns."""
+    gone = lost[rows + 1] - lost[rows + 1 - width]
+    i, columns = np.nonzero(np.isnan(measure) & (gone <= MAX_MISSING))
+    for first in range(0, len(i), BLOCK):
+        yield i[first : first + BLOCK], columns[first : first + BLOCK]
+
+
+def _returns_within(close: Float2D, rows: Int1D, columns: Int1D, depth: int) -> Float2D:
+    """(depth, P) returns of the windows that end at ``rows``, from closes of these windows alone."""
+    return spanning_returns(close[rows + np.arange(-depth, 1)[:, None], columns])[0][1:]
+
+
+def _enough(returns: Float2D) -> Bool2D:
+    """(P,) bool: at most two are missing."""
+    return np.asarray((~np.isfinite(returns)).sum(axis=0) <= MAX_MISSING)
+
+
+def _fill_holed(
+    out: AnyArray, close: Float2D, market: Float1D | None, rows: Int1D, window: int, beta_window: int
+) -> None:
+    """Fill in the measures of windows that miss a return or two, in place."""
+    lost = np.zeros((len(close) + 1, close.shape[1]), dtype=np.int32)
+    np.cumsum(~np.isfinite(close), axis=0, out=lost[1:])
+    for i, columns in _holed_windows(out[0], lost, rows, window):
+        returns = _returns_within(close, rows[i], columns, max(window, beta_window))[-window:]
+        enough = _enough(returns)
+        out[0, i, columns] = np.where(enough, _deviation(returns), np.nan)
+        out[1, i, columns] = np.where(enough, _deviation(np.minimum(returns, 0.0)), np.nan)
+    if market is None:
+        return
+    for i, columns in _holed_windows(out[2], lost, rows, beta_window):
+        returns = _returns_within(close, rows[i], columns, beta_window)
+        own = market[rows[i] + np.arange(1 - beta_window, 1)[:, None]]
+        out[2, i, columns] = np.where(_enough(returns), _slope(returns, own), np.nan)
+
+
+def _block(close: Float2D, market: Float1D | None, rows: Int1D, window: int, beta_window: int) -> AnyArray:
+    """(3, R, B) measures of a block of columns, at rows whose windows lie inside the panel."""
+    out = _whole_windows(close, market, rows, window, beta_window)
+    holed = np.flatnonzero(np.isnan(out[: 2 if market is None else 3]).any(axis=(0, 1)))
+    if len(holed) > 0:
+        part = out[:, :, holed]
+        _fill_holed(part, close[:, holed], market, rows, window, beta_window)
+        out[:, :, holed] = part
     return out
 
 
@@ -116,19 +168,14 @@ def risk_at(
     -------
     Risk
     """
-    returns, since = spanning_returns(close)
-    shape = (len(rows), close.shape[1])
-    volatility, downside, beta = (np.full(shape, np.nan) for _ in range(3))
-    market = np.full(len(close), np.nan)
-    if index is not None and len(index) > 1:
+    market = None
+    if index is not None:
+        market = np.full(len(index), np.nan)
         market[1:] = index[1:] / index[:-1] - 1.0
-    lost = np.cumsum(~np.isfinite(returns), axis=0, dtype=np.int64)
-    depth = max(window, beta_window)
-    for i, row in enumerate(rows.tolist()):
-        if row < depth:
-            continue
-        own = None if index is None or depth > beta_window else market
-        volatility[i], downside[i], beta[i] = _one_row(returns, since, lost, own, row, window, depth)
-        if index is not None and own is None:
-            beta[i] = _one_row(returns, since, lost, market, row, beta_window, beta_window)[2]
-    return Risk(volatility, downside, beta)
+    out = np.full((3, len(rows), close.shape[1]), np.nan)
+    full = np.flatnonzero(rows >= max(window, beta_window))
+    if len(full) > 0:
+        for first in range(0, close.shape[1], BLOCK):
+            block = np.ascontiguousarray(close[:, first : first + BLOCK])
+            out[:, full, first : first + BLOCK] = _block(block, market, rows[full], window, beta_window)
+    return Risk(*out)

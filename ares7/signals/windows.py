@@ -86,7 +86,10 @@ def previous_bar(bar: Bool2D) -> Int2D:
 def latest_bar(bar: Bool2D) -> Int2D:
     """Row of the latest bar up to and including each row; (T, N) int64, -1 where there is none."""
     rows = np.arange(len(bar), dtype=np.int64)[:, None]
-    out: Int2D = np.maximum.accumulate(np.where(bar, rows, -1), axis=0)
+    out: Int2D = np.repeat(rows, bar.shape[1], axis=1)
+    # Accumulating is slow, and most names have every bar.
+    holed = np.flatnonzero(~bar.all(axis=0))
+    out[:, holed] = np.maximum.accumulate(np.where(bar[:, holed], rows, -1), axis=0)
     return out
 
 
