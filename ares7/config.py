@@ -19,8 +19,13 @@ from ares7.errors import ConfigError, LookaheadError
 from ares7.goals import Goals
 from ares7.search_config import SearchConfig
 
-
-_ELSEWHERE: dict[str, Any] = {"runs": True, "engine": True, "data": {"cache"}, "search": True, "targets": True}
+_ELSEWHERE: dict[str, Any] = {
+    "runs": True,
+    "engine": True,
+    "data": {"cache"},
+    "search": True,
+    "targets": True,
+}
 """Settings that do not change what a backtest gives."""
 
 

@@ -44,7 +44,7 @@ class Grid:
     def values(self, point: int) -> dict[str, Any]:
         """Return the value of each axis at a point, as they were asked for, before they are normalised."""
         out: dict[str, Any] = {}
-        for name, choices in reversed(self.axes.items()):
+        for name, choices in reversed(list(self.axes.items())):
             point, place = divmod(point, len(choices))
             out[name] = choices[place]
         return {name: out[name] for name in self.axes}

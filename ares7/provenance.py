@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from importlib import metadata
@@ -33,6 +34,15 @@ def code_version(root: Path) -> dict[str, Any]:
         "commit": commit.strip() if commit else None,
         "modified": bool(changes) if changes is not None else None,
     }
+
+
+def code_digest(root: Path) -> str:
+    """Hash of the source files that figures depend on: equal where the same code runs."""
+    digest = hashlib.sha256()
+    for package in ("ares7", "feeds", "strategies"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

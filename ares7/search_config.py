@@ -112,7 +112,9 @@ class SearchConfig(_Section):
 def _flat(name: str, item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {name: item}
-    return {key: value for inner, child in item.items() for key, value in _flat(f"{name}.{inner}", child).items()}
+    return {
+        key: value for inner, child in item.items() for key, value in _flat(f"{name}.{inner}", child).items()
+    }
 
 
 def _values(item: Any) -> Any:

@@ -39,7 +39,7 @@ class CurveStore:
 
     def __init__(self, folder: Path, digest: str, points: int, sessions: int) -> None:
         self.folder = folder
-        meta = {"digest": digest, "points": points, "sessions": sessions}
+        meta: dict[str, str | int] = {"digest": digest, "points": points, "sessions": sessions}
         try:
             if self._found() != meta:
                 self._make(meta)
@@ -65,7 +65,11 @@ class CurveStore:
         needed, free = 8 * points * (sessions + len(FIELDS)) + SPARE, shutil.disk_usage(self.folder).free
         if needed > free:
             raise OSError(0, f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
-        shapes = {"curves.npy": (points, sessions), "totals.npy": (points, len(FIELDS)), "done.npy": (points,)}
+        shapes = {
+            "curves.npy": (points, sessions),
+            "totals.npy": (points, len(FIELDS)),
+            "done.npy": (points,),
+        }
         for name, shape in shapes.items():
             np.lib.format.open_memmap(self.folder / name, mode="w+", dtype=np.float64, shape=shape).flush()
         (self.folder / META).write_text(json.dumps(meta), encoding="utf-8")

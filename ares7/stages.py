@@ -103,7 +103,7 @@ class Remembered:
             if key in self._values:
                 return cast(Value, self._values[key])
             value = self._values[key] = stage(panel, params, self)
-        return cast(Value, value)
+        return value
 
     def trim(self, keep: int) -> None:
         """Drop all but the ``keep`` latest values of each stage: what bounds the memory of a long search."""

@@ -30,23 +30,30 @@ from feeds.engines import ENGINES, Chosen, Outcome, Tools
 from feeds.load import load_panel
 
 
-def load_for(config: Config, chosen: Chosen, baseline: Chosen) -> Panel:
-    """Load what both strategies read, cut to the period, with the start session set.
+def load_for(config: Config, needs: frozenset[str], warmup: int, name: str) -> Panel:
+    """Load what a run reads, cut to the period, with the start session set.
+
+    Parameters
+    ----------
+    needs : frozenset of str
+        Inputs beyond prices (`ares7.params.BookParams.requires`) of every strategy of the run.
+    warmup : int
+        Rows that the hungriest of them needs before the start session.
+    name : str
+        Strategy, for messages.
 
     Raises
     ------
     DataError, ConfigError
         The data or the period cannot serve the run.
     """
-    needs = chosen.settings.requires | baseline.settings.requires
-    warmup = max(chosen.settings.warmup, baseline.settings.warmup)
     # Calendar days that hold the warm-up for sure: problems before them do not touch the run.
     margin = dt.timedelta(days=warmup * 3 // 2 + 30)
     start, end = config.period.start, config.period.end
     first = None if start is None else np.datetime64(start - margin, "D")
     last = None if end is None else np.datetime64(end, "D")
     panel = load_panel(config.data, needs, first, last, allow_restated=config.allow_lookahead)
-    panel = choose_period(panel, config.period, warmup, chosen.name)
+    panel = choose_period(panel, config.period, warmup, name)
     require_universe(panel)
     return panel
 
@@ -97,7 +104,9 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
     began = time.perf_counter()
     require_margin(config, chosen.settings)
     stage("loading data")
-    panel = load_for(config, chosen, baseline)
+    both = (chosen.settings, baseline.settings)
+    needs = both[0].requires | both[1].requires
+    panel = load_for(config, needs, max(settings.warmup for settings in both), chosen.name)
     run = ENGINES[config.engine]
 
     def held(targets: Targets) -> Label1D | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import backtrader as bt
@@ -12,6 +12,7 @@ from ares7.arrays import Bool1D, Float1D, Int1D
 from ares7.book import Plan, Targets
 from ares7.config import AccountConfig
 from ares7.errors import ConfigError
+from ares7.grid import Grid
 from ares7.ledger import OrderKind
 from ares7.orders import Basket, decide_orders, net_asset_value, retry_orders
 from ares7.panel import Panel
@@ -61,6 +62,8 @@ class PortfolioStrategy(bt.Strategy):
     plan: ClassVar[Callable[..., Plan] | None] = None
     """Optional ``plan(panel, params, memo)``, of which ``weights`` is the written-out form: lets a search compute
     each stage once (`ares7.stages`)."""
+    grids: ClassVar[Mapping[str, Grid]] = {}
+    """Named grids of parameters; the first one is what ``run.py grid`` runs by default."""
     diagnostics: ClassVar[Callable[..., dict[str, Any]]] = staticmethod(lambda panel, params: {})
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from ares7.book import (
     month_end_rows,
     regime_labels,
 )
+from ares7.grid import Grid
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.signals.cross_section import best_first, leg, merge, standard_score
@@ -248,10 +250,21 @@ def diagnostics(panel: Panel, params: TiltParams) -> dict[str, Any]:
     return {"coverage": coverage, "thin_months": thin, "notes": notes, "warnings": warnings}
 
 
+def qm45(prefix: str = "") -> Grid:
+    """Return the 45 points of the original overlay grid: tilt a name x top x bottom (docs/strategies.md)."""
+    axes = {
+        "tilt_per_name": (0.01, 0.02, 0.03, 0.04, 0.05),
+        "top_frac": (0.10, 0.15, 0.20),
+        "bottom_frac": (0.10, 0.15, 0.20),
+    }
+    return Grid("qm45", {prefix + name: values for name, values in axes.items()})
+
+
 class QualityMomentum(PortfolioStrategy):
     """Event-driven quality-momentum."""
 
     Params = Params
+    grids = MappingProxyType({"qm45": qm45()})
     plan = staticmethod(plan)
     weights = staticmethod(weights)
     diagnostics = staticmethod(diagnostics)

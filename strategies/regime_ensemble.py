@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ares7.arrays import Float1D, Label1D
 from ares7.book import Plan, Sleeve, Targets, assemble, decision_mask, month_end_rows
 from ares7.errors import MissingData
+from ares7.grid import Grid
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.risk import RiskParams, combined_scale, model_returns
@@ -218,10 +220,27 @@ def diagnostics(panel: Panel, params: Params) -> dict[str, Any]:
     return out
 
 
+def weights729() -> Grid:
+    """Return the roadmap's grid of regime weights, 3^6 points: each regime's pair is rescaled to sum to 1.
+
+    After that 504 of them differ: 8 mixes in BULL, 7 in BEAR, 9 in HIGH_VOL.
+    """
+    axes = {
+        "mixes.BULL.quality_momentum": (0.6, 0.7, 0.8),
+        "mixes.BULL.low_volatility": (0.2, 0.3, 0.4),
+        "mixes.BEAR.low_volatility": (0.4, 0.5, 0.6),
+        "mixes.BEAR.defensive": (0.4, 0.5, 0.6),
+        "mixes.HIGH_VOL.defensive": (0.7, 0.8, 0.9),
+        "mixes.HIGH_VOL.low_volatility": (0.1, 0.2, 0.3),
+    }
+    return Grid("weights729", axes, ("mixes.BULL", "mixes.BEAR", "mixes.HIGH_VOL"))
+
+
 class RegimeEnsemble(PortfolioStrategy):
     """Event-driven regime ensemble."""
 
     Params = Params
+    grids = MappingProxyType({"weights729": weights729(), "qm45": quality_momentum.qm45("quality_momentum.")})
     plan = staticmethod(plan)
     weights = staticmethod(weights)
     diagnostics = staticmethod(diagnostics)

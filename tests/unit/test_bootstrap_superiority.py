@@ -110,8 +110,8 @@ def test_step_down_p_values_are_those_of_a_plain_loop():
 def test_a_trial_is_never_more_significant_than_a_better_one():
     # Two independent trials that are all but equally good: alone, the second would have half the p-value.
     active = np.random.default_rng(1).normal(size=(2, 400))
-    active += 0.11 - active.mean(axis=1, keepdims=True)
-    active[1] *= 1.01 * active[0].std() / active[1].std()
+    active = (active - active.mean(axis=1, keepdims=True)) / active.std(axis=1, keepdims=True)
+    active += np.array([[0.110], [0.109]])
     found = romano_wolf(active, draws=2000, block=1.0)
     assert found.p_values[0] == found.p_values[1]
     alone = romano_wolf(active[1:], draws=2000, block=1.0).p_values[0]
