@@ -43,6 +43,9 @@ def read_config(args: argparse.Namespace) -> Config:
         ("start", "period.start"),
         ("end", "period.end"),
         ("engine", "engine"),
+        ("preset", "search.preset"),
+        ("objective", "search.selection.objective"),
+        ("method", "search.optimize.method"),
     ):
         value = getattr(args, option, None)
         if value is not None:
@@ -90,6 +93,49 @@ def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str
 
     strategy = registry.resolve(name, Path(args.config).resolve().parent)
     return Chosen(name, strategy, registry.settings(strategy, params, config.costs))
+
+
+def place_of(args: argparse.Namespace, config: Config) -> Any:
+    """Where the points of a search run."""
+    from feeds.executors import Cluster, Processes, Threads
+    from strategies.registry import resolve
+
+    where = Path(args.config).resolve().parent
+    if args.scheduler is not None:
+        return Cluster(args.scheduler, args.workers or config.search.workers, resolve, where)
+    return Threads(config.search.workers) if args.workers is None else Processes(args.workers, resolve, where)
+
+
+def grid(args: argparse.Namespace) -> int:
+    """Run every point of a grid, choose one, and say how much of it is luck."""
+    import datetime as dt
+
+    config = read_config(args)
+    if config.runs.report:
+        from ares7.tearsheet import require_plotly
+
+        require_plotly()
+    from ares7.runs import write_run
+    from feeds.grid_study import grid_study
+
+    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    baseline = choose(args, config, config.baseline, {})
+    now = dt.datetime.now(dt.UTC)
+    place = place_of(args, config)
+    result = grid_study(config, chosen, baseline, place, created=now, allowed=args.yes)
+    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
+    return show_run(args, path, result.metrics, config)
+
+
+def show_run(args: argparse.Namespace, path: Path, metrics: Any, config: Config) -> int:
+    """Print a finished search and where it is."""
+    report = path / "report.html" if config.runs.report else None
+    if not answer(args, {"run": str(path), "report": str(report) if report else None, "metrics": metrics}):
+        from ares7.screen_search import show_search
+
+        show_search(metrics)
+        print(f"report: {report}" if report else f"run: {path}")
+    return 0
 
 
 def list_strategies(args: argparse.Namespace) -> int:
@@ -251,6 +297,15 @@ def parser() -> argparse.ArgumentParser:
     verb("backtest", backtest, chosen).add_argument(
         "--engine", choices=("event", "compiled"), help="Backtrader, or its compiled twin: the same numbers"
     )
+    search = argparse.ArgumentParser(add_help=False)
+    search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
+    search.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler, for example tcp://HOST:8786"
+    )
+    search.add_argument("--yes", action="store_true", help="more than 10,000,000 points are meant")
+    points = verb("grid", grid, chosen, search)
+    points.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
+    points.add_argument("--objective", metavar="NAME", help="what is maximised: search.selection.objective")
     verb("list", list_strategies)
     verb("show-config", show_config, chosen)
     verb("runs", runs)

@@ -9,8 +9,8 @@ import csv
 import datetime as dt
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ class RunResult:
         `ares7.signals.regime.Regime` labels known at close t.
     sleeves : mapping of str to (T,) float64
         Fraction of NAV held in each sleeve at close t, cash included.
+    kind : str
+        The verb that made it.
+    tables : mapping of file stem to columns
+        Further CSV files.
     """
 
     config_yaml: str
@@ -70,6 +74,13 @@ class RunResult:
     regime_raw: Label1D
     regime_held: Label1D
     sleeves: Mapping[str, Float1D]
+    kind: str = "backtest"
+    tables: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What the run folder is named after."""
+        return self.strategy if self.kind == "backtest" else f"{self.kind}-{Path(self.strategy).name}"
 
 
 def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
@@ -85,9 +96,9 @@ def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
         "strategy": result.strategy,
         "config_hash": result.digest,
     }
-    _write_text(folder / "config.yaml", result.config_yaml)
-    _write_text(folder / "provenance.json", to_json(provenance))
-    _write_text(folder / "metrics.json", to_json(result.metrics))
+    write_text(folder / "config.yaml", result.config_yaml)
+    write_text(folder / "provenance.json", to_json(provenance))
+    write_text(folder / "metrics.json", to_json(result.metrics))
     days = result.dates.astype("datetime64[D]").astype(str).tolist()
     series = {
         "nav": result.nav,
@@ -95,17 +106,20 @@ def write_files(folder: Path, result: RunResult, stamp: dt.datetime) -> None:
         "gross": result.gross,
         "baseline_nav": result.baseline_nav,
     }
-    _write_csv(folder / "equity.csv", {"date": days, **{k: v.tolist() for k, v in series.items()}})
-    _write_csv(folder / "sleeves.csv", {"date": days, **{k: v.tolist() for k, v in result.sleeves.items()}})
+    write_csv(folder / "equity.csv", {"date": days, **{k: v.tolist() for k, v in series.items()}})
+    write_csv(folder / "sleeves.csv", {"date": days, **{k: v.tolist() for k, v in result.sleeves.items()}})
     regimes = {"raw": result.regime_raw, "held": result.regime_held}
-    _write_csv(folder / "regime.csv", {"date": days, **{k: _regime_names(v) for k, v in regimes.items()}})
+    write_csv(folder / "regime.csv", {"date": days, **{k: _regime_names(v) for k, v in regimes.items()}})
     references = [result.order_reference(number) for number in range(len(result.orders.decided))]
-    _write_csv(folder / "trades.csv", _trade_columns(result.fills, references))
-    _write_csv(folder / "orders.csv", _order_columns(result.orders, references))
+    write_csv(folder / "trades.csv", _trade_columns(result.fills, references))
+    write_csv(folder / "orders.csv", _order_columns(result.orders, references))
+    for name, columns in result.tables.items():
+        write_csv(folder / f"{name}.csv", columns)
     _write_weights(folder / "target_weights.parquet", result)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 with plain line ends."""
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -130,7 +144,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
+def write_csv(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
     """Write columns of plain Python values; csv writes floats by repr, which reads back exactly."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -25,12 +25,15 @@ import yaml
 from ares7.errors import Ares7Error, ConfigError, DataError
 from ares7.run_files import RunResult as RunResult
 from ares7.run_files import write_files
+from ares7.search_files import SearchResult, write_search_files
 
 PARTIAL = ".partial-"
 """Prefix of a run folder that is still being written."""
 
 
-def write_run(folder: Path, result: RunResult, *, stamp: dt.datetime, report: bool = False) -> Path:
+def write_run(
+    folder: Path, result: RunResult | SearchResult, *, stamp: dt.datetime, report: bool = False
+) -> Path:
     """Write a run folder and return its path.
 
     Parameters
@@ -48,11 +51,14 @@ def write_run(folder: Path, result: RunResult, *, stamp: dt.datetime, report: bo
         The disk is full or the folder cannot be written; nothing is left behind.
     """
     stamp = stamp.astimezone(dt.UTC)
-    name = f"{stamp:%Y%m%dT%H%M%SZ}-{_slug(result.strategy)}-{result.digest}"
+    name = f"{stamp:%Y%m%dT%H%M%SZ}-{_slug(result.label)}-{result.digest}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _partial_folder(folder, name) as partial:
-            write_files(partial, result, stamp)
+            if isinstance(result, RunResult):
+                write_files(partial, result, stamp)
+            else:
+                write_search_files(partial, result, stamp)
             if report:
                 # Imported here: most callers of this module never draw.
                 from ares7.tearsheet import write_report

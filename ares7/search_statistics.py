@@ -66,7 +66,9 @@ def luck(
     """
     total = returns_of(nav, risk_free)
     active = returns_of(nav) - returns_of(baseline_nav[None])
-    alike = effective_trials(family.weekly).count if len(family.weekly) else family.distinct
+    alike = (
+        effective_trials(family.weekly.astype(np.float64)).count if len(family.weekly) else family.distinct
+    )
     counts = {"count": family.count, "distinct": family.distinct, "effective": alike}
     found = {
         name: _deflated(returns, row, sharpes, counts, blocks)

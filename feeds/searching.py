@@ -83,6 +83,10 @@ class Points:
         found = settings_at(self.grid, int(self.unique[row]), model, base, self.chosen.name)
         return found  # type: ignore[return-value]
 
+    def several(self, rows: Int1D) -> list[BookParams]:
+        """Return the parameters of distinct points."""
+        return [self.settings(row) for row in rows.tolist()]
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -313,7 +317,7 @@ def run(search: Search, place: Place, *, run: str, purpose: Purpose, created: dt
             rows = left[block.first : block.first + len(block.curves.nav)]
             store.keep(rows, block.curves)
             figures[block.first] = rows, block.figures
-            trials = _trials(search, rows, block.curves, block.figures)
+            trials = _trials(search, search.points.several(rows), block.curves, block.figures)
             ledger.record(search.data_set, trials, run=run, purpose=purpose, created=created)
             step(len(rows))
 
@@ -343,10 +347,22 @@ def _figures_of(search: Search, nav: Float2D) -> EquityFigures:
 
 def _blocks(points: Points, rows: Int1D, size: int) -> Iterator[tuple[int, Sequence[BookParams]]]:
     for first in range(0, len(rows), size):
-        yield first, [points.settings(row) for row in rows[first : first + size].tolist()]
+        yield first, points.several(rows[first : first + size])
 
 
-def _trials(search: Search, rows: Int1D, curves: Curves, figures: EquityFigures) -> list[Trial]:
+def record_point(
+    search: Search, settings: BookParams, curves: Curves, *, run: str, created: dt.datetime
+) -> None:
+    """Record one point that is not of the grid."""
+    figures = _figures_of(search, curves.nav)
+    with TrialLedger(ledger_path(search.config)) as ledger:
+        trials = _trials(search, [settings], curves, figures)
+        ledger.record(search.data_set, trials, run=run, purpose="backtest", created=created)
+
+
+def _trials(
+    search: Search, points: Sequence[BookParams], curves: Curves, figures: EquityFigures
+) -> list[Trial]:
     """What the ledger keeps of a block."""
     dates, baseline = search.dates, search.bench.baseline_nav
     returns = curves.nav[:, 1:] / curves.nav[:, :-1] - 1.0
@@ -354,13 +370,13 @@ def _trials(search: Search, rows: Int1D, curves: Curves, figures: EquityFigures)
     _, other = weekly(dates[1:], baseline[1:] / baseline[:-1] - 1.0)
     active = (own - other).astype(np.float32)
     f, out = figures, []
-    for i, row in enumerate(rows.tolist()):
+    for i, settings in enumerate(points):
         total = ReturnMoments(f.mean[i], f.sd[i], f.skew[i], f.kurtosis[i])
         minus = ReturnMoments(f.active_mean[i], f.active_sd[i], f.active_skew[i], f.active_kurtosis[i])
         out.append(
             Trial(
                 strategy=search.points.chosen.name,
-                params=search.points.settings(row).model_dump(mode="json"),
+                params=settings.model_dump(mode="json"),
                 settings_hash=search.settings_hash,
                 code_version=search.code,
                 first=dates[0],

@@ -129,7 +129,7 @@ def _labels(panel: Panel, targets: Targets) -> RegimeLabels | None:
     return regime_labels(panel, **RegimeParams().model_dump()) if known else None
 
 
-def _data_warnings(panel: Panel) -> list[str]:
+def data_warnings(panel: Panel) -> list[str]:
     """What the loader counted, one line each, and how the universe was chosen."""
     found = panel.provenance.get("findings", [])
     lines = [f"{f['input']}/{f['code']} ({f['count']}): {f['message']}" for f in found]
@@ -141,14 +141,15 @@ def _data_warnings(panel: Panel) -> list[str]:
     return lines
 
 
-def _stamps(config: Config, panel: Panel) -> list[str]:
-    stamps = {
+def stamps(config: Config, panel: Panel) -> list[str]:
+    """What must be printed over every result of this configuration on this data."""
+    found = {
         "SYNTHETIC": bool(panel.provenance.get("synthetic")),
         "ZERO COSTS": config.costs.is_zero,
         "LOOKAHEAD": config.account.exec_lag == 0,
         "LOOKAHEAD ALLOWED": config.allow_lookahead and config.account.exec_lag > 0,
     }
-    return [name for name, applies in stamps.items() if applies]
+    return [name for name, applies in found.items() if applies]
 
 
 def _metrics(
@@ -162,7 +163,7 @@ def _metrics(
         "baseline": config.baseline,
         "baseline_performance": performance(baseline.dates, baseline.nav, config.metrics.risk_free),
         "synthetic": bool(panel.provenance.get("synthetic")),
-        "stamps": _stamps(config, panel),
+        "stamps": stamps(config, panel),
         "start": str(history.dates[0]),
         "end": str(history.dates[-1]),
         "sessions": len(history.dates),
@@ -172,7 +173,7 @@ def _metrics(
             "mean_gap": float(np.abs(target_gross[:-1] - history.gross[1:]).mean()),
         },
         "coverage": extra.get("coverage", {}),
-        "warnings": [*_data_warnings(panel), *extra.get("warnings", [])],
+        "warnings": [*data_warnings(panel), *extra.get("warnings", [])],
         "notes": extra.get("notes", []),
     }
 

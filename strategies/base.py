@@ -64,6 +64,8 @@ class PortfolioStrategy(bt.Strategy):
     each stage once (`ares7.stages`)."""
     grids: ClassVar[Mapping[str, Grid]] = {}
     """Named grids of parameters; the first one is what ``run.py grid`` runs by default."""
+    phases: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Changes of the parameters that make each published phase, for the table of targets."""
     diagnostics: ClassVar[Callable[..., dict[str, Any]]] = staticmethod(lambda panel, params: {})
 
     def start(self) -> None:

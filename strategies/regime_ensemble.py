@@ -240,6 +240,7 @@ class RegimeEnsemble(PortfolioStrategy):
     """Event-driven regime ensemble."""
 
     Params = Params
+    phases = MappingProxyType({name: {"preset": name, "mixes": {}} for name in PRESETS})
     grids = MappingProxyType({"weights729": weights729(), "qm45": quality_momentum.qm45("quality_momentum.")})
     plan = staticmethod(plan)
     weights = staticmethod(weights)
