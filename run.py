@@ -127,13 +127,58 @@ def grid(args: argparse.Namespace) -> int:
     return show_run(args, path, result.metrics, config)
 
 
+def walkforward(args: argparse.Namespace) -> int:
+    """Choose parameters anew every 1 January from the years before, and trade the choices as one book."""
+    import datetime as dt
+
+    config = read_config(args)
+    if config.runs.report:
+        from ares7.tearsheet import require_plotly
+
+        require_plotly()
+    from analyzers import add_default_analyzers
+    from analyzers.document import figures
+    from ares7.runs import write_run
+    from feeds.engines import Tools
+    from feeds.walkforward_study import walkforward_study
+
+    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    baseline = choose(args, config, config.baseline, {})
+    now = dt.datetime.now(dt.UTC)
+    tools = Tools(add_default_analyzers, figures)
+    place = place_of(args, config)
+    result = walkforward_study(config, chosen, baseline, tools, place, created=now, allowed=args.yes)
+    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
+    return show_run(args, path, result.metrics, config)
+
+
+def optimize(args: argparse.Namespace) -> int:
+    """Optimise the weights of the sleeves in each regime on the train rows."""
+    import datetime as dt
+
+    config = read_config(args)
+    if config.runs.report:
+        from ares7.tearsheet import require_plotly
+
+        require_plotly()
+    from ares7.runs import write_run
+    from feeds.optimize_study import optimize_study
+
+    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    baseline = choose(args, config, config.baseline, {})
+    now = dt.datetime.now(dt.UTC)
+    result = optimize_study(config, chosen, baseline, created=now)
+    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
+    return show_run(args, path, result.metrics, config)
+
+
 def show_run(args: argparse.Namespace, path: Path, metrics: Any, config: Config) -> int:
     """Print a finished search and where it is."""
     report = path / "report.html" if config.runs.report else None
     if not answer(args, {"run": str(path), "report": str(report) if report else None, "metrics": metrics}):
-        from ares7.screen_search import show_search
+        from ares7.screen_search import SHOW
 
-        show_search(metrics)
+        SHOW[metrics["kind"]](metrics)
         print(f"report: {report}" if report else f"run: {path}")
     return 0
 
@@ -306,6 +351,10 @@ def parser() -> argparse.ArgumentParser:
     points = verb("grid", grid, chosen, search)
     points.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
     points.add_argument("--objective", metavar="NAME", help="what is maximised: search.selection.objective")
+    years = verb("walkforward", walkforward, chosen, search)
+    years.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
+    sleeves = verb("optimize", optimize, chosen)
+    sleeves.add_argument("--method", choices=("cvar", "max_sharpe", "min_variance", "risk_parity"))
     verb("list", list_strategies)
     verb("show-config", show_config, chosen)
     verb("runs", runs)

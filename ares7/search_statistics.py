@@ -22,6 +22,8 @@ from ares7.superiority import reality_check, romano_wolf, superior_predictive_ab
 from ares7.trial_clusters import effective_trials
 from ares7.trials import Family
 
+FEWEST = 10
+"""Points below which the rank of the best says nothing."""
 _ROOT_YEAR = math.sqrt(SESSIONS_PER_YEAR)
 
 
@@ -94,7 +96,7 @@ def _deflated(
     own = moments(returns[row])
     every = deflated_sharpe(own, max(counts["distinct"], 1), spread)
     few = deflated_sharpe(own, max(counts["effective"], 1), spread)
-    overfit = pbo(returns, blocks) if len(returns) > 1 and _vary(returns) else None
+    overfit = pbo(returns, blocks) if len(returns) >= FEWEST and _vary(returns) else None
     return {
         "sharpe": float(own.sharpe) * _ROOT_YEAR,
         "psr": float(probabilistic_sharpe(own)),

@@ -18,6 +18,7 @@ from ares7.folds import oos_windows
 from ares7.goals import Honest, compare
 from ares7.grid import Grid
 from ares7.metrics import performance, returns_from_nav
+from ares7.params import BookParams
 from ares7.progress import stage
 from ares7.provenance import code_version, versions
 from ares7.search_files import SearchResult
@@ -27,7 +28,7 @@ from ares7.selection_table import table
 from ares7.trials import TrialLedger
 from feeds.engines import Chosen
 from feeds.executors import Place
-from feeds.searching import ROOT, Evaluated, Search, ledger_path, prepare, record_point, run
+from feeds.searching import ROOT, Evaluated, Search, ledger_path, prepare, record_points, run
 from feeds.study import data_warnings, stamps
 
 NORMAL_95 = 1.96
@@ -143,8 +144,12 @@ def provenance(search: Search) -> dict[str, Any]:
 
 def chosen_yaml(search: Search, row: int) -> str:
     """Return the configuration that runs one point as a backtest."""
-    config, params = search.config, search.points.settings(row).model_dump(mode="json")
-    strategy = config.strategy.model_copy(update={"params": params})
+    return chosen_yaml_of(search.config, search.points.settings(row))
+
+
+def chosen_yaml_of(config: Config, settings: BookParams) -> str:
+    """Return the configuration that runs these parameters as a backtest."""
+    strategy = config.strategy.model_copy(update={"params": settings.model_dump(mode="json")})
     return config.model_copy(update={"strategy": strategy}).to_yaml()
 
 
@@ -155,12 +160,13 @@ def phase_curves(search: Search, *, run: str, created: dt.datetime) -> dict[str,
         settings = chosen.settings.model_copy(update=changes)
         plan = search.bench.plan(search.bench.market.panel, settings, search.bench.memo)
         done = run_plans(search.bench.market, [plan])
-        record_point(search, settings, done, run=run, created=created)
+        record_points(search, [settings], done, run=run, purpose="backtest", created=created)
         curves[phase] = done.nav[0]
     return curves
 
 
-def _oos(search: Search, nav: Float1D) -> dict[str, Any]:
+def oos_of(search: Search, nav: Float1D) -> dict[str, Any]:
+    """Figures of the out-of-sample windows of one curve."""
     config, dates = search.config, search.dates
     return oos_windows(
         dates[1:],
@@ -174,7 +180,7 @@ def _oos(search: Search, nav: Float1D) -> dict[str, Any]:
 
 def _metrics(search: Search, done: Evaluated, selection: Selection, row: int) -> dict[str, Any]:
     config, points, nav = search.config, search.points, done.curves.nav[row]
-    oos = _oos(search, nav)
+    oos = oos_of(search, nav)
     free = config.metrics.risk_free
     return {
         "kind": "grid",
@@ -257,7 +263,7 @@ def _honest(search: Search, nav: Float1D, spans: Mapping[str, Interval] | None =
     cut = search.config.search.bootstrap
     if spans is None:
         spans = intervals(returns_from_nav(nav), cut.level, cut.draws, cut.seed)
-    oos = _oos(search, nav)
+    oos = oos_of(search, nav)
     lowest = min(
         (w for w in oos["windows"] if np.isfinite(w["sharpe"])), key=lambda w: w["sharpe"], default=None
     )

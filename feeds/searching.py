@@ -350,14 +350,20 @@ def _blocks(points: Points, rows: Int1D, size: int) -> Iterator[tuple[int, Seque
         yield first, points.several(rows[first : first + size])
 
 
-def record_point(
-    search: Search, settings: BookParams, curves: Curves, *, run: str, created: dt.datetime
+def record_points(
+    search: Search,
+    points: Sequence[BookParams],
+    curves: Curves,
+    *,
+    run: str,
+    purpose: Purpose,
+    created: dt.datetime,
 ) -> None:
-    """Record one point that is not of the grid."""
+    """Record points that are not of the grid."""
     figures = _figures_of(search, curves.nav)
     with TrialLedger(ledger_path(search.config)) as ledger:
-        trials = _trials(search, [settings], curves, figures)
-        ledger.record(search.data_set, trials, run=run, purpose="backtest", created=created)
+        trials = _trials(search, points, curves, figures)
+        ledger.record(search.data_set, trials, run=run, purpose=purpose, created=created)
 
 
 def _trials(

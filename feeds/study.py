@@ -107,6 +107,15 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
     both = (chosen.settings, baseline.settings)
     needs = both[0].requires | both[1].requires
     panel = load_for(config, needs, max(settings.warmup for settings in both), chosen.name)
+    result = study_on(config, panel, chosen, baseline, tools, root)
+    result.provenance["duration_s"] = round(time.perf_counter() - began, 3)  # type: ignore[index]
+    return result
+
+
+def study_on(
+    config: Config, panel: Panel, chosen: Chosen, baseline: Chosen, tools: Tools, root: Path
+) -> RunResult:
+    """Run baseline and strategy on a loaded panel from its start session; compute every figure."""
     run = ENGINES[config.engine]
 
     def held(targets: Targets) -> Label1D | None:
@@ -115,9 +124,7 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
 
     base = run(config, panel, baseline, tools, held, None)
     outcome = run(config, panel, chosen, tools, held, base.history.nav)
-    result = _result(config, panel, chosen, outcome, base.history, root)
-    result.provenance["duration_s"] = round(time.perf_counter() - began, 3)  # type: ignore[index]
-    return result
+    return _result(config, panel, chosen, outcome, base.history, root)
 
 
 def _labels(panel: Panel, targets: Targets) -> RegimeLabels | None:

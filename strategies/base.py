@@ -62,6 +62,10 @@ class PortfolioStrategy(bt.Strategy):
     plan: ClassVar[Callable[..., Plan] | None] = None
     """Optional ``plan(panel, params, memo)``, of which ``weights`` is the written-out form: lets a search compute
     each stage once (`ares7.stages`)."""
+    sleeve_plans: ClassVar[Callable[..., Any] | None] = None
+    """Optional ``sleeve_plans(panel, params, memo)``: each sleeve as a book of its own, and the regime's labels."""
+    allowed_sleeves: ClassVar[Callable[..., tuple[str, ...]] | None] = None
+    """Sleeves that may act in a regime; beside ``sleeve_plans``."""
     grids: ClassVar[Mapping[str, Grid]] = {}
     """Named grids of parameters; the first one is what ``run.py grid`` runs by default."""
     phases: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ares7.arrays import Float1D, Label1D
-from ares7.book import Plan, Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import Plan, RegimeLabels, Sleeve, Targets, assemble, decision_mask, month_end_rows
 from ares7.errors import MissingData
 from ares7.grid import Grid
 from ares7.panel import Panel
@@ -195,6 +195,22 @@ def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
     return _book(panel, params, memo, combined_scale(returns, vix, risk))
 
 
+def sleeve_plans(panel: Panel, params: Params, memo: Memo = compute) -> tuple[dict[str, Plan], RegimeLabels]:
+    """Return each used sleeve as a book of its own, decided at month ends, and the regime's labels."""
+    decide = decision_mask(panel)
+    full = np.ones(int(decide.sum()))
+    books = {
+        name: Plan({name: sleeve}, {name: full}, params.gross, decide)
+        for name, sleeve in sleeves(panel, params.model_copy(update={"cash_symbol": None}), memo).items()
+    }
+    return books, memo(quality_momentum.labels, panel, params.regime)
+
+
+def allowed_sleeves(regime: Regime) -> tuple[str, ...]:
+    """Sleeves that may act in a regime: quality-momentum in BULL only."""
+    return SLEEVES if regime == Regime.BULL else SLEEVES[1:]
+
+
 def weights(panel: Panel, params: Params) -> Targets:
     """Target rows of `plan`.
 
@@ -243,5 +259,7 @@ class RegimeEnsemble(PortfolioStrategy):
     phases = MappingProxyType({name: {"preset": name, "mixes": {}} for name in PRESETS})
     grids = MappingProxyType({"weights729": weights729(), "qm45": quality_momentum.qm45("quality_momentum.")})
     plan = staticmethod(plan)
+    sleeve_plans = staticmethod(sleeve_plans)
+    allowed_sleeves = staticmethod(allowed_sleeves)
     weights = staticmethod(weights)
     diagnostics = staticmethod(diagnostics)
