@@ -73,8 +73,9 @@ def backtest(args: argparse.Namespace) -> int:
     tools = Tools(add_default_analyzers, figures)
     chosen = choose(args, config, config.strategy.name, config.strategy.params)
     baseline = choose(args, config, config.baseline, {})
-    result = study(config, chosen, baseline, tools, ROOT)
-    path = write_run(config.runs.folder, result, stamp=dt.datetime.now(dt.UTC), report=config.runs.report)
+    now = dt.datetime.now(dt.UTC)
+    result = study(config, chosen, baseline, tools, ROOT, now)
+    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
     report = path / "report.html" if config.runs.report else None
     if not answer(
         args, {"run": str(path), "report": str(report) if report else None, "metrics": result.metrics}

@@ -28,8 +28,9 @@ from ares7.selection_table import table
 from ares7.trials import TrialLedger
 from feeds.engines import Chosen
 from feeds.executors import Place
-from feeds.searching import ROOT, Evaluated, Search, ledger_path, prepare, record_points, run
+from feeds.searching import ROOT, Evaluated, Search, prepare, record_points, run
 from feeds.study import data_warnings, stamps
+from feeds.trial_record import ledger_path
 
 NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""

@@ -28,8 +28,9 @@ from ares7.sleeve_mix import Allocation
 from ares7.trials import TrialLedger
 from feeds.engines import Chosen
 from feeds.grid_study import chosen_yaml_of, oos_of, provenance
-from feeds.searching import Search, ledger_path, prepare, record_points
+from feeds.searching import Search, prepare, record_points
 from feeds.study import data_warnings, stamps
+from feeds.trial_record import ledger_path
 
 DIGITS = 6
 """Decimals of a proposed fraction."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from ares7.book import Plan, planned
 from ares7.config import Config
 from ares7.errors import ConfigError
 from ares7.grid import Grid, require_usable, settings_at
+from ares7.overfit import Moments
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.point_figures import PointFigures, PointWindows, point_windows
 from ares7.progress import progress, stage
-from ares7.provenance import code_digest
 from ares7.purged import purged_folds, walk_forward_windows
 from ares7.search import Bench, Block, block_points, run_search
 from ares7.search_store import CurveStore, prune
@@ -34,17 +33,16 @@ from ares7.stages import Memo
 from ares7.trials import (
     DataSet,
     Purpose,
-    ReturnMoments,
     Trial,
     TrialLedger,
     data_set_of,
     params_hash,
-    weekly,
 )
 from feeds.backtest import computed_targets, require_affordable, usable_targets
 from feeds.engines import Chosen
 from feeds.executors import Place
 from feeds.study import load_for, require_margin
+from feeds.trial_record import code_of, ledger_path, settings_hash, trials_of
 
 ROOT = Path(__file__).resolve().parent.parent
 UNFINISHED = 4
@@ -255,12 +253,6 @@ def prepare(
     require_affordable(panel, targets, config.account, baseline.name)
     nav = run_plans(place, [planned(panel, targets)]).nav
     free = config.metrics.risk_free
-    settings_json = {
-        "account": config.account.model_dump(mode="json"),
-        "costs": config.costs.model_dump(mode="json"),
-        "baseline": [config.baseline, baseline.settings.model_dump(mode="json")],
-        "risk_free": free,
-    }
     return Search(
         config=config,
         points=points,
@@ -268,21 +260,9 @@ def prepare(
         windows=windows,
         baseline=equity_figures(nav, windows.slices, nav[0], free),
         data_set=data_set_of(panel, place.dates[0], place.dates[-1]),
-        settings_hash=hashlib.sha256(json.dumps(settings_json, sort_keys=True).encode()).hexdigest()[:24],
-        code=_code_of(chosen.strategy),
+        settings_hash=settings_hash(config, baseline.settings),
+        code=code_of(chosen.strategy),
     )
-
-
-def _code_of(strategy: type[Any]) -> str:
-    """Hash of the project's code and of the strategy's own file, wherever that lies."""
-    path = getattr(sys.modules.get(strategy.__module__), "__file__", None)
-    own = Path(path).read_bytes() if path else b""
-    return hashlib.sha256(code_digest(ROOT).encode() + own).hexdigest()[:16]
-
-
-def ledger_path(config: Config) -> Path:
-    """Return where every point ever evaluated is recorded."""
-    return config.search.ledger or config.runs.folder / "trials.sqlite"
 
 
 def run(search: Search, place: Place, *, run: str, purpose: Purpose, created: dt.datetime) -> Evaluated:
@@ -370,31 +350,17 @@ def _trials(
     search: Search, points: Sequence[BookParams], curves: Curves, figures: EquityFigures
 ) -> list[Trial]:
     """What the ledger keeps of a block."""
-    dates, baseline = search.dates, search.bench.baseline_nav
-    returns = curves.nav[:, 1:] / curves.nav[:, :-1] - 1.0
-    mondays, own = weekly(dates[1:], returns)
-    _, other = weekly(dates[1:], baseline[1:] / baseline[:-1] - 1.0)
-    active = (own - other).astype(np.float32)
-    f, out = figures, []
-    for i, settings in enumerate(points):
-        total = ReturnMoments(f.mean[i], f.sd[i], f.skew[i], f.kurtosis[i])
-        minus = ReturnMoments(f.active_mean[i], f.active_sd[i], f.active_skew[i], f.active_kurtosis[i])
-        out.append(
-            Trial(
-                strategy=search.points.chosen.name,
-                params=settings.model_dump(mode="json"),
-                settings_hash=search.settings_hash,
-                code_version=search.code,
-                first=dates[0],
-                last=dates[-1],
-                sessions=len(dates) - 1,
-                total=total,
-                active=minus,
-                nav_ratio=float(f.final_ratio[i]),
-                max_drawdown=float(f.max_drawdown[i]),
-                turnover=float(curves.turnover[i]),
-                first_week=mondays[0],
-                weekly=active[i],
-            )
-        )
-    return out
+    f, count = figures, len(search.dates) - 1
+    return trials_of(
+        search.points.chosen.name,
+        points,
+        dates=search.dates,
+        nav=curves.nav,
+        baseline_nav=search.bench.baseline_nav,
+        total=Moments(count, f.mean, f.sd, f.skew, f.kurtosis),
+        active=Moments(count, f.active_mean, f.active_sd, f.active_skew, f.active_kurtosis),
+        drawdown=f.max_drawdown,
+        turnover=curves.turnover,
+        settings=search.settings_hash,
+        code=search.code,
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,10 @@ def require_margin(config: Config, settings: BookParams) -> None:
         )
 
 
-def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: Path) -> RunResult:
-    """Load, run baseline and strategy, compute every figure.
+def study(
+    config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: Path, created: dt.datetime
+) -> RunResult:
+    """Load, run baseline and strategy, compute every figure, count the trial.
 
     Parameters
     ----------
@@ -100,7 +103,12 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
     tools : Tools
     root : Path
         Folder of the project, whose commit is recorded.
+    created : datetime
+        Recorded with the trial.
     """
+    # Imported here: a search imports this module for its data, and counts its own points.
+    from feeds.trial_record import count_backtest
+
     began = time.perf_counter()
     require_margin(config, chosen.settings)
     stage("loading data")
@@ -108,8 +116,10 @@ def study(config: Config, chosen: Chosen, baseline: Chosen, tools: Tools, root: 
     needs = both[0].requires | both[1].requires
     panel = load_for(config, needs, max(settings.warmup for settings in both), chosen.name)
     result = study_on(config, panel, chosen, baseline, tools, root)
-    result.provenance["duration_s"] = round(time.perf_counter() - began, 3)  # type: ignore[index]
-    return result
+    found = count_backtest(config, panel, chosen, baseline.settings, result, created)
+    seconds = round(time.perf_counter() - began, 3)
+    provenance = dict(result.provenance) | {"trials": found["trials"], "duration_s": seconds}
+    return replace(result, metrics=dict(result.metrics) | found, provenance=provenance)
 
 
 def study_on(
@@ -204,7 +214,6 @@ def _result(
             "data": dict(panel.provenance),
             "parameters": chosen.settings.model_dump(mode="json"),
             "warmup_sessions": chosen.settings.warmup,
-            "trials": 1,
         },
         metrics=_metrics(config, panel, chosen, outcome, baseline),
         dates=history.dates,

@@ -37,8 +37,9 @@ from ares7.walkforward import (
 from feeds.engines import Chosen, Tools
 from feeds.executors import Place
 from feeds.grid_study import grid_of
-from feeds.searching import FILL_HORIZON, ROOT, Evaluated, Search, ledger_path, prepare, run
+from feeds.searching import FILL_HORIZON, ROOT, Evaluated, Search, prepare, run
 from feeds.study import study_on
+from feeds.trial_record import ledger_path
 
 
 def walkforward_study(
