@@ -28,8 +28,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def jit(function: F) -> F:
-    """Compile; threads run it without the interpreter's lock, and sums are added in any order."""
+    """Compile; threads run it without the interpreter's lock, sums are added in any order, steps go into the loop."""
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "nogil": True}
+    if function.__name__ != "run_block":
+        options["inline"] = "always"
     compiled: Any = numba.njit(fastmath={"reassoc", "nsz", "contract"}, **options)(function)
     return cast(F, compiled)
 
@@ -85,7 +87,8 @@ class Desk(NamedTuple):
 
 
 # Steps take plain arrays and row numbers: each array taken out of a tuple, and each view of a row, would cost a
-# locked count of references, which is as much as the arithmetic.
+# locked count of references, which is as much as the arithmetic. So would handing arrays to a function that is not
+# put into the loop.
 
 
 @jit
