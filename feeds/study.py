@@ -106,19 +106,33 @@ def study(
     created : datetime
         Recorded with the trial.
     """
-    # Imported here: a search imports this module for its data, and counts its own points.
-    from feeds.trial_record import count_backtest
-
     began = time.perf_counter()
-    require_margin(config, chosen.settings)
+    panel = load_both(config, chosen, baseline)
+    result = study_on(config, panel, chosen, baseline, tools, root)
+    result = counted(config, panel, chosen, baseline, result, created)
+    seconds = round(time.perf_counter() - began, 3)
+    return replace(result, provenance=dict(result.provenance) | {"duration_s": seconds})
+
+
+def load_both(config: Config, chosen: Chosen, baseline: Chosen) -> Panel:
+    """Load what a strategy and its baseline read."""
+    for settings in (chosen.settings, baseline.settings):
+        require_margin(config, settings)
     stage("loading data")
     both = (chosen.settings, baseline.settings)
     needs = both[0].requires | both[1].requires
-    panel = load_for(config, needs, max(settings.warmup for settings in both), chosen.name)
-    result = study_on(config, panel, chosen, baseline, tools, root)
+    return load_for(config, needs, max(settings.warmup for settings in both), chosen.name)
+
+
+def counted(
+    config: Config, panel: Panel, chosen: Chosen, baseline: Chosen, result: RunResult, created: dt.datetime
+) -> RunResult:
+    """Record a result as the trial that it is, and add what it is worth among all trials on its market."""
+    # Imported here: a search imports this module for its data, and counts its own points.
+    from feeds.trial_record import count_backtest
+
     found = count_backtest(config, panel, chosen, baseline.settings, result, created)
-    seconds = round(time.perf_counter() - began, 3)
-    provenance = dict(result.provenance) | {"trials": found["trials"], "duration_s": seconds}
+    provenance = dict(result.provenance) | {"trials": found["trials"]}
     return replace(result, metrics=dict(result.metrics) | found, provenance=provenance)
 
 
