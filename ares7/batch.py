@@ -5,7 +5,7 @@ The numbers are those of `ares7.simulate`, to 1e-10 and better: points that hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,7 @@ def market(panel: Panel, *, account: AccountConfig, costs: CostModel) -> Market:
         np.ascontiguousarray(bars.prices["open"]),
         np.ascontiguousarray(bars.prices["close"]),
         np.ascontiguousarray(bars.bar),
-        np.asarray(bars.bar.all(axis=1)),
+        _whole(bars, account.exec_lag),
         panel.is_stock,
         row.astype(np.int64),
         column.astype(np.int64),
@@ -102,6 +102,16 @@ def market(panel: Panel, *, account: AccountConfig, costs: CostModel) -> Market:
         False,
     )
     return Market(panel, bars, account, costs, tradable(panel), tape, fee_terms(costs), rules)
+
+
+def _whole(bars: EngineBars, lag: int) -> Bool1D:
+    """(S,) bool: every name that may be held or ordered has a bar.
+
+    A name that has had none for longer was closed in its fifth session, its orders lapsed then, and no decision that
+    is acted on now saw it alive; a name that is not listed yet likewise.
+    """
+    gone = bars.gap > FRESH_SESSIONS + lag if lag >= 1 else np.zeros_like(bars.bar)
+    return np.asarray((bars.bar | gone).all(axis=1))
 
 
 def block_size(market: Market, plans: Sequence[Plan]) -> int:
@@ -131,15 +141,26 @@ def run_plans(market: Market, plans: Sequence[Plan]) -> Curves:
     -------
     Curves
     """
-    sessions = len(market.tape.close)
-    nav, totals = np.empty((len(plans), sessions)), np.empty((len(plans), 4))
-    book = _book(market, plans)
+    nav, totals = np.empty((len(plans), len(market.tape.close))), np.empty((len(plans), 4))
+    book = lay_out(market, plans)
     # Without a plan there is nothing to compile for.
     if len(plans):
         run_block(market.tape, book, float(market.account.cash), market.terms, market.rules, nav, totals)
+    return finished(market, plans, nav, totals)
+
+
+def finished(market: Market, plans: Sequence[Plan], nav: Float2D, totals: Float2D) -> Curves:
+    """Run what a kernel handed back, and return every point's curve.
+
+    Parameters
+    ----------
+    nav : (P, S) USD
+    totals : (P, 4)
+        Columns of `ares7.batch_kernel`; both are written to where ``CAREFUL`` is set.
+    """
     for p in np.flatnonzero(totals[:, CAREFUL]).tolist():
         nav[p], totals[p] = _exactly(market, plans[p])
-    years = max(sessions - 1, 1) / SESSIONS_PER_YEAR
+    years = max(nav.shape[1] - 1, 1) / SESSIONS_PER_YEAR
     return Curves(
         nav, totals[:, TURNOVER] / years, totals[:, FEES], totals[:, ORDERS], totals[:, CAREFUL] > 0
     )
@@ -158,8 +179,31 @@ def _exactly(market: Market, plan: Plan) -> tuple[Float1D, Float1D]:
     return run.nav, totals
 
 
-def _book(market: Market, plans: Sequence[Plan]) -> Book:
-    """Lay plans out as arrays; what they share is stored once."""
+def joined(sleeves: Sequence[Sleeve]) -> tuple[Float2D, Int1D]:
+    """Rows of all sleeves in one array, and the row at which each begins."""
+    begin = np.cumsum([0, *(len(s.rows) for s in sleeves)])[:-1]
+    return np.concatenate([s.weights for s in sleeves]) if sleeves else np.zeros((0, 0)), begin
+
+
+def lay_out(
+    market: Market,
+    plans: Sequence[Plan],
+    pool: Callable[[Sequence[Sleeve]], tuple[AnyArray, Int1D]] = joined,
+) -> Book:
+    """Lay plans out as arrays; what they share is stored once.
+
+    Parameters
+    ----------
+    market : Market
+    plans : sequence of Plan
+    pool : callable
+        Gives the pool of these sleeves and the row of it at which each begins.
+
+    Raises
+    ------
+    ConfigError
+        A plan was computed from another panel.
+    """
     schedules, sleeves, scales = _Shared(), _Shared(), _Shared()
     picks: dict[tuple[int, int], int] = {}
     widest = max((len(plan.sleeves) for plan in plans), default=0)
@@ -179,11 +223,12 @@ def _book(market: Market, plans: Sequence[Plan]) -> Book:
         kept = moments[schedule[p]][0]
         for k, part in enumerate(plan.mix[name] for name in plan.sleeves):
             mix[p, k, : len(kept)] = part[kept]
-    table, pool = _picks(list(picks), sleeves.found, moments, longest)
+    rows, base = pool(sleeves.found)
+    table = _picks(list(picks), sleeves.found, base, moments, longest)
     ends = np.cumsum([len(acts) for _, acts, _ in moments])
     acts, seen = (np.concatenate([m[i] for m in moments] or [np.zeros(0, np.int64)]) for i in (1, 2))
     return Book(
-        pool=pool,
+        pool=rows,
         begin=np.concatenate([[0], ends[:-1]]).astype(np.int64),
         end=ends.astype(np.int64),
         acts=acts,
@@ -229,19 +274,18 @@ def _moments(market: Market, decide: Bool1D) -> tuple[Int1D, Int1D, Int1D]:
 def _picks(
     pairs: list[tuple[int, int]],
     sleeves: list[Sleeve],
+    base: Int1D,
     moments: list[tuple[Int1D, Int1D, Int1D]],
     longest: int,
-) -> tuple[AnyArray, Float2D]:
-    """Row of the pool that each sleeve shows at each decision of each schedule, and the pool."""
-    base = np.concatenate([[0], np.cumsum([len(s.rows) for s in sleeves])])
+) -> AnyArray:
+    """Row of the pool that each sleeve shows at each decision of each schedule."""
     # The last row shows nothing: what a plan with fewer sleeves than others picks, by -1.
     table = np.full((len(pairs) + 1, longest), -1, dtype=np.int64)
     for q, (sleeve, schedule) in enumerate(pairs):
         seen = moments[schedule][2]
         latest = np.searchsorted(sleeves[sleeve].rows, seen, side="right") - 1
         table[q, : len(seen)] = np.where(latest >= 0, base[sleeve] + latest, -1)
-    parts = [s.weights for s in sleeves]
-    return table, np.concatenate(parts) if parts else np.zeros((0, 0))
+    return table
 
 
 def _exposures(
