@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ares7.errors import Ares7Error
+from ares7.errors import Ares7Error, ConfigError
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_CONFIG = ROOT / "config.yaml"
+MAX_WORKERS = 1024
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def say(text: str) -> None:
@@ -102,9 +105,14 @@ def place_of(args: argparse.Namespace, config: Config) -> Any:
     from strategies.registry import resolve
 
     where = Path(args.config).resolve().parent
+    if args.workers is None:
+        threads = Threads(config.search.workers)
+        return threads if args.scheduler is None else Cluster(args.scheduler, resolve, where)
     if args.scheduler is not None:
-        return Cluster(args.scheduler, args.workers or config.search.workers, resolve, where)
-    return Threads(config.search.workers) if args.workers is None else Processes(args.workers, resolve, where)
+        raise ConfigError("--workers starts processes here and --scheduler has its own; leave one out")
+    if not 1 <= args.workers <= MAX_WORKERS:
+        raise ConfigError(f"--workers {args.workers} must be 1 to {MAX_WORKERS:,} processes")
+    return Processes(args.workers, resolve, where)
 
 
 def grid(args: argparse.Namespace) -> int:
@@ -125,7 +133,13 @@ def grid(args: argparse.Namespace) -> int:
     place = place_of(args, config)
     result = grid_study(config, chosen, baseline, place, created=now, allowed=args.yes)
     path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
-    return show_run(args, path, result.metrics, config)
+    show_run(args, path, result.metrics, config)
+    if "PARTIAL" not in result.metrics["stamps"]:
+        return 0
+    say(
+        "interrupted; the run folder holds the points that were finished; run the same command again for the others"
+    )
+    return INTERRUPTED
 
 
 def walkforward(args: argparse.Namespace) -> int:
@@ -386,9 +400,9 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: {error}")
         answer(args, {"error": str(error), "kind": type(error).__name__})
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; nothing was written")
-        return 130
+    except KeyboardInterrupt as stop:
+        say(f"interrupted; {str(stop) or 'nothing was written'}")
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,20 +41,23 @@ class EngineBars:
     panel: Panel
     first: int
     stop: int
-    prices: dict[str, Float2D]
+    prices: Mapping[str, Float2D]
     bar: Bool2D
     gap: Int2D
 
     @property
     def listed(self) -> Int1D:
         """(N,) engine row from which a name has had a bar; S where it never has one."""
-        known = self.gap < UNLISTED
-        return np.where(known.any(axis=0), np.argmax(known, axis=0), len(known)).astype(np.int64)
+        late = np.flatnonzero(self.gap[0] >= UNLISTED)
+        out = np.zeros(self.gap.shape[1], dtype=np.int64)
+        out[late] = (self.gap[:, late] >= UNLISTED).sum(axis=0)
+        return out
 
     @property
     def exits(self) -> dict[int, Int1D]:
         """Engine row -> columns whose fifth session without a bar it is (rulings 5)."""
-        rows, columns = np.nonzero(self.gap == FRESH_SESSIONS)
+        # Flat, because two-dimensional searches are many times slower.
+        rows, columns = np.divmod(np.flatnonzero(self.gap == FRESH_SESSIONS), self.gap.shape[1])
         return {int(r): columns[rows == r] for r in np.unique(rows)}
 
     @property
@@ -63,22 +67,64 @@ class EngineBars:
         return self.panel.dates[self.first : self.stop].astype(np.int64).astype(np.float64) + epoch
 
 
-def _require_whole(panel: Panel, bar: Bool2D, first: int, stop: int) -> None:
+class ShownPrices(Mapping[str, Float2D]):
+    """Open, high, low, close and volume as an engine shows them, (S, N) each, made when first asked for.
+
+    Parameters
+    ----------
+    panel : Panel
+    rows : slice
+        The S rows that the engine runs.
+    holed : (H,) int64
+        Columns that miss a bar there; the others are the panel's own arrays.
+    bar : (S, H) bool
+    last : (S, H)
+        The close that such a column shows where it has no bar, USD.
+    """
+
+    def __init__(self, panel: Panel, rows: slice, holed: Int1D, bar: Bool2D, last: Float2D) -> None:
+        self._panel, self._rows, self._holed, self._bar, self._last = panel, rows, holed, bar, last
+        self._made: dict[str, Float2D] = {}
+
+    def __getitem__(self, name: str) -> Float2D:
+        if name not in self._made:
+            if name not in self:
+                raise KeyError(name)
+            self._made[name] = self._volume() if name == "volume" else self._price(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*PRICE_FIELDS, "volume"))
+
+    def __len__(self) -> int:
+        return len(PRICE_FIELDS) + 1
+
+    def __contains__(self, name: object) -> bool:
+        return name in PRICE_FIELDS or name == "volume"
+
+    def _price(self, name: str) -> Float2D:
+        own = self._panel.fields[name][self._rows]
+        if not len(self._holed):
+            return own
+        shown = own.copy()
+        shown[:, self._holed] = np.where(self._bar, own[:, self._holed], self._last)
+        return shown
+
+    def _volume(self) -> Float2D:
+        volume = self._panel.fields.get("volume")
+        shape = (len(self._last), len(self._panel.symbols))
+        return np.zeros(shape) if volume is None else np.nan_to_num(volume[self._rows])
+
+
+def _require_whole(panel: Panel, bar: Bool2D, rows: slice) -> None:
     for name in PRICE_FIELDS:
-        whole = np.isfinite(panel.fields[name][first:stop])
-        if whole.all():
-            continue
-        for row, column in np.argwhere(bar[first:stop] & ~whole)[:1]:
+        broken = np.greater(bar, np.isfinite(panel.fields[name][rows]))
+        if broken.any():
+            row, column = np.argwhere(broken)[0]
             raise MissingData(
-                f"{panel.symbols[column]} has a close but no {name} on {panel.dates[first + row]}; "
+                f"{panel.symbols[column]} has a close but no {name} on {panel.dates[rows][row]}; "
                 "a bar needs all four prices: supply it or remove the bar"
             )
-
-
-def _volume(panel: Panel, first: int, stop: int) -> Float2D:
-    volume = panel.fields.get("volume")
-    shape = (stop - first, len(panel.symbols))
-    return np.zeros(shape) if volume is None else np.nan_to_num(volume[first:stop])
 
 
 def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None) -> EngineBars:
@@ -97,32 +143,14 @@ def engine_bars(panel: Panel, first: int | None = None, stop: int | None = None)
         raise ConfigError(
             f"no session to run: rows {first} to {stop} of {len(panel.dates)}; choose a period inside the data"
         )
-    bar = panel.bar
-    _require_whole(panel, bar, first, stop)
-    if bar[first:stop].all():
-        # No hole anywhere: the panel's own arrays, not copies.
-        whole = {name: panel.fields[name][first:stop] for name in PRICE_FIELDS}
-        whole["volume"] = _volume(panel, first, stop)
-        return EngineBars(
-            panel, first, stop, whole, bar[first:stop], np.zeros_like(bar[first:stop], np.int64)
-        )
-    latest = latest_bar(bar)
-    close = panel.fields["close"]
+    rows, every = slice(first, stop), panel.bar
+    bar = every[rows]
+    _require_whole(panel, bar, rows)
+    holed = np.flatnonzero(~bar.all(axis=0))
+    latest, first_bar = latest_bar(every[:, holed])[rows], np.argmax(every[:, holed], axis=0)
     listed = latest >= 0
-    first_bar = np.argmax(bar, axis=0)
-    shown = np.take_along_axis(close, np.where(listed, latest, first_bar[None, :]), axis=0)
-    shown = np.where(np.isfinite(shown), shown, 1.0)
-    prices = {}
-    for name in PRICE_FIELDS:
-        prices[name] = np.where(bar, panel.fields[name], shown)[first:stop]
-    prices["close"] = shown[first:stop]
-    prices["volume"] = _volume(panel, first, stop)
-    gap = np.where(listed, np.arange(len(close))[:, None] - latest, UNLISTED)
-    return EngineBars(
-        panel,
-        first,
-        stop,
-        {k: np.ascontiguousarray(v) for k, v in prices.items()},
-        bar[first:stop],
-        gap[first:stop],
-    )
+    last = panel.fields["close"][np.where(listed, latest, first_bar), holed]
+    last[~np.isfinite(last)] = 1.0
+    gap = np.zeros(bar.shape, dtype=np.int64)
+    gap[:, holed] = np.where(listed, np.arange(first, stop)[:, None] - latest, UNLISTED)
+    return EngineBars(panel, first, stop, ShownPrices(panel, rows, holed, bar[:, holed], last), bar, gap)

@@ -103,10 +103,8 @@ def month_end_rows(panel: Panel, width: int = 1) -> Int1D:
     return rows[rows >= width - 1].astype(np.int64)
 
 
-def regime_labels(
-    panel: Panel, *, sma: int, short: int, long: int, vix_bull: float, vix_high: float, min_hold: int
-) -> RegimeLabels:
-    """Classify the panel's sessions; refuse a missing index or VIX from the start session on (C7).
+def regime_series(panel: Panel) -> tuple[Float1D, Float1D]:
+    """Return the (T,) index and VIX; refuse a missing value from the start session on (C7).
 
     Raises
     ------
@@ -122,6 +120,20 @@ def regime_labels(
                 f"{name} has no usable value on {panel.dates[first + gaps[0]]} ({len(gaps)} sessions from "
                 f"{panel.dates[first]} on); extend the {name} series or shorten the period"
             )
+    return index, vix
+
+
+def regime_labels(
+    panel: Panel, *, sma: int, short: int, long: int, vix_bull: float, vix_high: float, min_hold: int
+) -> RegimeLabels:
+    """Classify the panel's sessions.
+
+    Raises
+    ------
+    StaleData, MissingData
+        See `regime_series`.
+    """
+    index, vix = regime_series(panel)
     raw = raw_labels(index, vix, sma=sma, short=short, long=long, vix_bull=vix_bull, vix_high=vix_high)
     return RegimeLabels(raw, held_labels(raw, min_hold))
 

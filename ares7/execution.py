@@ -41,8 +41,9 @@ class Account:
 def _running(cash: float, flows: Float1D, fees: Float1D) -> Float1D:
     """(K,) cash after each order: the flow first, then the fee."""
     steps = np.empty(2 * len(flows) + 1)
-    steps[0], steps[1::2], steps[2::2] = cash, flows, -fees
-    return np.add.accumulate(steps)[2::2]
+    steps[0], steps[1::2] = cash, flows
+    np.negative(fees, out=steps[2::2])
+    return np.asarray(np.add.accumulate(steps)[2::2])
 
 
 def accepted(account: Account, quantity: Float1D, price: Float1D, costs: CostModel) -> Bool1D:
@@ -89,36 +90,39 @@ def execute(
         0 where refused.
     """
     fees = costs.fees(quantity, price)
-    paid = account.cost_price[symbol]
-    selling = quantity < 0
+    flows, paid, selling = -quantity * price, account.cost_price[symbol], quantity < 0
     # A sale returns what was paid plus the profit, as Backtrader books it.
-    proceeds = -quantity * paid + -quantity * (price - paid)
-    flows = np.where(selling, proceeds, -quantity * price)
+    np.copyto(flows, -quantity * paid + -quantity * (price - paid), where=selling)
     cash = _running(account.cash, flows, fees)
-    filled = np.ones(len(quantity), dtype=bool)
-    if len(cash) and not account.margin and (cash[~selling] < 0.0).any():
-        running = account.cash
-        for k in range(len(quantity)):
-            after = running + flows[k] - fees[k]
-            if after < 0.0 and not selling[k]:
-                filled[k] = False
-            else:
-                running = after
-        account.cash = float(running)
-    elif len(cash):
-        account.cash = float(cash[-1])
+    if account.margin or not len(cash) or cash.min() >= 0.0:
+        filled = np.ones(len(cash), dtype=bool)
+        account.cash = float(cash[-1]) if len(cash) else account.cash
+        _book(account, symbol, quantity, price)
+        return filled, fees
+    filled = _fill_in_turn(account, flows, fees, selling)
     _book(account, symbol[filled], quantity[filled], price[filled])
     return filled, np.where(filled, fees, 0.0)
 
 
+def _fill_in_turn(account: Account, flows: Float1D, fees: Float1D, selling: Bool1D) -> Bool1D:
+    """(K,) bool: filled; the scalar rule, with the cash of `account` changed in place."""
+    filled, running = np.ones(len(flows), dtype=bool), account.cash
+    for k in range(len(flows)):
+        after = running + flows[k] - fees[k]
+        if after < 0.0 and not selling[k]:
+            filled[k] = False
+        else:
+            running = after
+    account.cash = float(running)
+    return filled
+
+
 def _book(account: Account, symbol: Int1D, quantity: Float1D, price: Float1D) -> None:
-    before = account.held[symbol]
-    after = before + quantity
-    average = account.cost_price[symbol]
-    growing = quantity > 0
-    added = np.divide(
-        average * before + quantity * price, after, out=np.zeros(len(after)), where=growing & (after != 0)
-    )
-    added = np.where(growing & (before == 0), price, added)
-    account.held[symbol] = after
-    account.cost_price[symbol] = np.where(after == 0, 0.0, np.where(growing, added, average))
+    before, average = account.held[symbol], account.cost_price[symbol]
+    after, cost = before + quantity, average * before + quantity * price
+    # The average changes with what is bought: a first purchase costs its price, what is sold leaves it alone.
+    buying, gone = quantity > 0, after == 0.0
+    np.divide(cost, after, out=average, where=buying > gone)
+    np.copyto(average, price, where=buying & (before == 0.0))
+    np.copyto(average, 0.0, where=gone)
+    account.held[symbol], account.cost_price[symbol] = after, average

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from ares7.config import explain
 from ares7.errors import ConfigError
-from ares7.trials_records import params_hash
+from ares7.search_config import SearchConfig
 
 MANY = 10_000_000
 """Grids with more points than this are run only when they are asked for twice."""
-CHECKED = 100_000
-"""Up to this many points, every one is validated before the first is run; of larger grids, every value."""
 DIGITS = 12
 """Decimals of a normalised fraction: .6 / .9 and .8 / 1.2 are the same mix."""
 
@@ -54,20 +53,27 @@ class Grid:
         values = self.values(point)
         for prefix in self.normalised:
             group = [name for name in values if name.startswith(prefix + ".")]
-            total = sum(values[name] for name in group)
+            parts = [values[name] for name in group]
+            # What is no fraction stays as it is: the field itself says what is wrong with it.
+            if not all(isinstance(part, int | float) and part >= 0 for part in parts):
+                continue
+            total = sum(parts)
             values |= {name: round(values[name] / total, DIGITS) if total else 0.0 for name in group}
         return with_values(base, values)
 
 
 def with_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with dotted fields replaced; nothing of ``base`` is changed."""
+    """Return nested settings with dotted fields replaced; nothing of ``base`` is changed.
+
+    A section may be a mapping or a validated model; sections that no field lies in are taken over as they are.
+    """
     out = dict(base)
     for name, value in values.items():
         *sections, last = name.split(".")
         node = out
         for section in sections:
             child = node.get(section)
-            node[section] = dict(child) if isinstance(child, Mapping) else {}
+            node[section] = dict(child) if isinstance(child, Mapping | BaseModel) else {}
             node = node[section]
         node[last] = value
     return out
@@ -77,6 +83,11 @@ def settings_at(
     grid: Grid, point: int, model: type[BaseModel], base: Mapping[str, Any], strategy: str
 ) -> BaseModel:
     """Return the validated parameters of a point.
+
+    Parameters
+    ----------
+    base : mapping
+        Of field to value; ``dict(settings)`` is quickest: what no axis changes is then shared by all points.
 
     Raises
     ------
@@ -95,7 +106,7 @@ def settings_at(
 def require_usable(
     grid: Grid, model: type[BaseModel], base: Mapping[str, Any], strategy: str, *, allowed: bool
 ) -> None:
-    """Refuse a grid before anything of it is run.
+    """Refuse a grid by its axes, before anything of it is run; each value is tried once, not each point.
 
     Parameters
     ----------
@@ -115,38 +126,42 @@ def require_usable(
             "name fields and values, for example --set search.quality_momentum.top_frac=0.1,0.2"
         )
     for name, values in grid.axes.items():
-        twice = [value for i, value in enumerate(values) if value in values[:i]]
-        if twice:
-            raise ConfigError(f"search.grid.{name} names {twice[0]!r} twice; a point is counted once")
+        _require_field(name, model, strategy)
+        seen: set[Any] = set()
+        for value in values:
+            one = repr(value) if isinstance(value, list | dict) else value
+            if one in seen:
+                raise ConfigError(f"search.grid.{name} names {value!r} twice; a point is counted once")
+            seen.add(one)
+    for prefix in grid.normalised:
+        if not any(name.startswith(prefix + ".") for name in grid.axes):
+            raise ConfigError(
+                f"search.normalised names {prefix!r}, and no axis of the grid lies below it; its axes are "
+                f"{', '.join(grid.axes)}"
+            )
     if len(grid) > MANY and not allowed:
         raise ConfigError(
             f"the grid has {len(grid):,} points, more than {MANY:,}; give --yes if that is meant "
             "(docs/guide.md says what it costs)"
         )
-    for point in _to_check(grid):
+    for point in _one_of_each_value(grid):
         settings_at(grid, point, model, base, strategy)
 
 
-def _to_check(grid: Grid) -> Iterator[int]:
-    if len(grid) <= CHECKED:
-        yield from range(len(grid))
+def _require_field(name: str, model: type[BaseModel], strategy: str) -> None:
+    known, first = list(model.model_fields), name.split(".", maxsplit=1)[0]
+    if first in known:
         return
+    near = difflib.get_close_matches(first, [*known, *SearchConfig.model_fields], n=1)
+    raise ConfigError(
+        f"search.{name}: {first!r} is neither a setting of the search section nor a parameter of {strategy}"
+        f"{f'; did you mean {near[0]}?' if near else ''}; its parameters are {', '.join(known)}"
+    )
+
+
+def _one_of_each_value(grid: Grid) -> Iterator[int]:
+    """Points in which, together, each axis takes each of its values."""
     step = len(grid)
     for values in grid.axes.values():
         step //= len(values)
         yield from (place * step for place in range(len(values)))
-
-
-def distinct(strategy: str, settings: Sequence[BaseModel]) -> tuple[list[str], list[int]]:
-    """Find the points whose parameters are the same after normalising.
-
-    Returns
-    -------
-    hashes : list of P str
-        `ares7.trials_records.params_hash` of each point.
-    first : list of P int
-        Number of the first point with the same parameters.
-    """
-    hashes = [params_hash(strategy, point.model_dump(mode="json")) for point in settings]
-    seen: dict[str, int] = {}
-    return hashes, [seen.setdefault(digest, i) for i, digest in enumerate(hashes)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ares7.arrays import Bool1D, Dates, Float1D, Float2D, Int1D
+from ares7.arrays import AnyArray, Bool1D, Dates, Float1D, Float2D, Int1D
 
 
 class OrderStatus(IntEnum):
@@ -92,33 +94,51 @@ class Orders:
     on_switch: Bool1D
 
 
-def _by_session(sessions: Int1D, numbers: Int1D) -> list[tuple[int, Int1D]]:
-    """Split sorted orders where the session changes."""
-    if not len(sessions):
-        return []
-    parts = np.split(numbers, np.flatnonzero(np.diff(sessions)) + 1)
-    return list(zip(np.unique(sessions).tolist(), parts, strict=True))
+def _column(chunks: Sequence[AnyArray], dtype: Any) -> AnyArray:
+    return np.concatenate(chunks) if chunks else np.zeros(0, dtype=dtype)
+
+
+def _spread(chunks: Sequence[tuple[Any, int]], dtype: Any) -> AnyArray:
+    """One array of values that hold for a whole chunk each, or that are given order by order."""
+    return _column([np.broadcast_to(np.asarray(value, dtype), count) for value, count in chunks], dtype)
+
+
+class _Submitted(NamedTuple):
+    """Orders as they were given: arrays of one value an order, or one value for all of them."""
+
+    first: int
+    decided: Any
+    symbol: Int1D
+    quantity: Float1D
+    close: Float1D
+    kind: Any
+    on_switch: Any
+
+
+class _Executed(NamedTuple):
+    """Executions: ``session`` is one for all of them, or one for each."""
+
+    session: Any
+    symbol: Int1D
+    quantity: Float1D
+    price: Float1D
+    fee: Float1D
+    order: Int1D
 
 
 @dataclass(slots=True)
 class Ledger:
     """Append-only store that both engines write.
 
-    An order's number is its position; ``reference(n)`` is what run folders print.
+    It keeps the arrays that it is given and puts them together when it is read. An order's number is its position;
+    ``reference(n)`` is what run folders print.
     """
 
     symbols: tuple[str, ...]
-    _decided: list[np.datetime64] = field(default_factory=list)
-    _resolved: list[np.datetime64] = field(default_factory=list)
-    _symbol: list[int] = field(default_factory=list)
-    _quantity: list[float] = field(default_factory=list)
-    _close: list[float] = field(default_factory=list)
-    _kind: list[int] = field(default_factory=list)
-    _status: list[int] = field(default_factory=list)
-    _on_switch: list[bool] = field(default_factory=list)
-    _fills: list[
-        tuple[np.datetime64, Sequence[int], Sequence[float], Sequence[float], Sequence[float], Sequence[int]]
-    ] = field(default_factory=list)
+    _count: int = 0
+    _submitted: list[_Submitted] = field(default_factory=list)
+    _executed: list[_Executed] = field(default_factory=list)
+    _resolved: list[tuple[Int1D, Any, Any]] = field(default_factory=list)
 
     @classmethod
     def from_book(cls, symbols: tuple[str, ...], book: Float2D, dates: Dates, on_switch: Bool1D) -> Ledger:
@@ -133,28 +153,16 @@ class Ledger:
         dates : (S,) datetime64[D]
         on_switch : (S,) bool
         """
-        decided, resolved = book[:, 0].astype(np.int64), book[:, 1].astype(np.int64)
-        kind, status = book[:, 5].astype(np.int64), book[:, 6].astype(np.int64)
-        when = np.where(resolved >= 0, dates[resolved], np.datetime64("NaT", "D"))
-        out = cls(symbols)
-        out._decided, out._resolved = list(dates[decided]), list(when)
-        out._symbol, out._quantity = book[:, 2].astype(np.int64).tolist(), book[:, 3].tolist()
-        out._close, out._kind, out._status = book[:, 4].tolist(), kind.tolist(), status.tolist()
-        out._on_switch = (on_switch[decided] & (kind == OrderKind.DECISION)).tolist()
+        decided, resolved, symbol, kind, status = (book[:, i].astype(np.int64) for i in (0, 1, 2, 5, 6))
+        switched = on_switch[decided] & (kind == OrderKind.DECISION)
+        out = cls(symbols, len(book))
+        out._submitted.append(_Submitted(0, dates[decided], symbol, book[:, 3], book[:, 4], kind, switched))
+        over = np.flatnonzero(resolved >= 0)
+        out._resolved.append((over, dates[resolved[over]], status[over]))
         filled = np.flatnonzero(status == OrderStatus.FILLED)
         filled = filled[np.argsort(resolved[filled], kind="stable")]
-        for session, numbers in _by_session(resolved[filled], filled):
-            part = book[numbers]
-            out._fills.append(
-                (
-                    dates[session],
-                    part[:, 2].astype(np.int64).tolist(),
-                    part[:, 3].tolist(),
-                    part[:, 7].tolist(),
-                    part[:, 8].tolist(),
-                    numbers.tolist(),
-                )
-            )
+        quantity, price, fee = (book[filled, i] for i in (3, 7, 8))
+        out._executed.append(_Executed(dates[resolved[filled]], symbol[filled], quantity, price, fee, filled))
         return out
 
     def add_orders(
@@ -167,22 +175,13 @@ class Ledger:
         on_switch: bool = False,
     ) -> Int1D:
         """Record new orders; returns their numbers."""
-        first, count = len(self._decided), len(symbol)
-        self._decided += [decided] * count
-        self._resolved += [np.datetime64("NaT", "D")] * count
-        self._symbol += symbol.tolist()
-        self._quantity += quantity.tolist()
-        self._close += close.tolist()
-        self._kind += [int(kind)] * count
-        self._status += [int(OrderStatus.WAITING)] * count
-        self._on_switch += [on_switch] * count
-        return np.arange(first, first + count, dtype=np.int64)
+        first, self._count = self._count, self._count + len(symbol)
+        self._submitted.append(_Submitted(first, decided, symbol, quantity, close, kind, on_switch))
+        return np.arange(first, self._count, dtype=np.int64)
 
     def resolve(self, numbers: Int1D, session: np.datetime64, status: OrderStatus) -> None:
         """Set the final status of orders."""
-        for number in numbers.tolist():
-            self._resolved[number] = session
-            self._status[number] = int(status)
+        self._resolved.append((numbers, session, status))
 
     def add_fills(
         self,
@@ -195,43 +194,47 @@ class Ledger:
     ) -> None:
         """Record executions and mark their orders filled."""
         if len(symbol):
-            self._fills.append(
-                (session, symbol.tolist(), quantity.tolist(), price.tolist(), fee.tolist(), numbers.tolist())
-            )
+            self._executed.append(_Executed(session, symbol, quantity, price, fee, numbers))
             self.resolve(numbers, session, OrderStatus.FILLED)
 
     @property
     def fills(self) -> Fills:
         """All executions so far."""
-
-        def column(index: int, dtype: type) -> np.ndarray:
-            return np.array([x for chunk in self._fills for x in chunk[index]], dtype=dtype)  # type: ignore[union-attr]
-
+        done = self._executed
         return Fills(
-            date=np.array([c[0] for c in self._fills for _ in c[1]], dtype="datetime64[D]"),
-            symbol=column(1, np.int64),
+            date=_spread([(e.session, len(e.symbol)) for e in done], "datetime64[D]"),
+            symbol=_column([e.symbol for e in done], np.int64),
             symbols=self.symbols,
-            quantity=column(2, np.float64),
-            price=column(3, np.float64),
-            fee=column(4, np.float64),
-            order=column(5, np.int64),
+            quantity=_column([e.quantity for e in done], np.float64),
+            price=_column([e.price for e in done], np.float64),
+            fee=_column([e.fee for e in done], np.float64),
+            order=_column([e.order for e in done], np.int64),
         )
 
     @property
     def orders(self) -> Orders:
         """All orders so far."""
+        given = self._submitted
+        resolved = np.full(self._count, np.datetime64("NaT", "D"))
+        status = np.full(self._count, int(OrderStatus.WAITING), dtype=np.int64)
+        # What was told last of an order is what holds.
+        numbers = _column([told[0] for told in self._resolved], np.int64)
+        resolved[numbers] = _spread([(told[1], len(told[0])) for told in self._resolved], "datetime64[D]")
+        status[numbers] = _spread([(told[2], len(told[0])) for told in self._resolved], np.int64)
         return Orders(
-            decided=np.array(self._decided, dtype="datetime64[D]"),
-            resolved=np.array(self._resolved, dtype="datetime64[D]"),
-            symbol=np.array(self._symbol, dtype=np.int64),
+            decided=_spread([(o.decided, len(o.symbol)) for o in given], "datetime64[D]"),
+            resolved=resolved,
+            symbol=_column([o.symbol for o in given], np.int64),
             symbols=self.symbols,
-            quantity=np.array(self._quantity, dtype=np.float64),
-            close=np.array(self._close, dtype=np.float64),
-            kind=np.array(self._kind, dtype=np.int64),
-            status=np.array(self._status, dtype=np.int64),
-            on_switch=np.array(self._on_switch, dtype=bool),
+            quantity=_column([o.quantity for o in given], np.float64),
+            close=_column([o.close for o in given], np.float64),
+            kind=_spread([(o.kind, len(o.symbol)) for o in given], np.int64),
+            status=status,
+            on_switch=_spread([(o.on_switch, len(o.symbol)) for o in given], bool),
         )
 
     def reference(self, number: int) -> str:
         """Text by which run folders name an order: decision date and number."""
-        return f"{str(self._decided[number]).replace('-', '')}-{number}"
+        orders = self._submitted[bisect_right(self._submitted, number, key=lambda given: given.first) - 1]
+        decided = np.broadcast_to(orders.decided, len(orders.symbol))[number - orders.first]
+        return f"{str(decided).replace('-', '')}-{number}"

@@ -88,8 +88,8 @@ def decide_orders(
     target = target_shares(weights, nav, close, whole)
     change = target - held
     small = (np.abs(change) * close < min_trade_nav * nav) & (target != 0)
-    wanted = np.flatnonzero((change != 0) & ~small & bar)
-    wanted = wanted[np.argsort(change[wanted], kind="stable")]
+    wanted = (((change != 0) & bar) > small).nonzero()[0]
+    wanted = wanted[change[wanted].argsort(kind="stable")]
     return Basket(wanted, change[wanted], close[wanted])
 
 

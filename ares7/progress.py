@@ -23,8 +23,8 @@ def stage(text: str) -> None:
 
 
 @contextmanager
-def progress(name: str, total: int) -> Iterator[Step]:
-    """Show how far ``name`` has come.
+def progress(name: str, total: int, *, done: int = 0) -> Iterator[Step]:
+    """Show how far ``name`` has come, how fast it goes and how long it still takes.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def progress(name: str, total: int) -> Iterator[Step]:
         What is being done, for example ``backtest``.
     total : int
         Units of work, for example sessions.
+    done : int
+        Units that were done before; they count towards the total and not towards the speed.
 
     Yields
     ------
@@ -44,20 +46,41 @@ def progress(name: str, total: int) -> Iterator[Step]:
     ...     for _ in range(3):
     ...         step(1)
     """
-    with (_bar if sys.stderr.isatty() else _lines)(name, total) as step:
+    with (_bar if sys.stderr.isatty() else _lines)(name, total, done) as step:
         yield step
 
 
+def pace(done: int, left: int, seconds: float) -> str:
+    """Return ``902 a second, 5 s left``; nothing where no time has passed or nothing is done."""
+    if seconds <= 0 or done <= 0:
+        return ""
+    rate = done / seconds
+    shown = f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second"
+    return f"{shown}, {_duration(left / rate)} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+
+
 @contextmanager
-def _bar(name: str, total: int) -> Iterator[Step]:
+def _bar(name: str, total: int, before: int) -> Iterator[Step]:
     # Imported here: rich costs 60 ms, and a log needs none of it.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as display:
-        task = display.add_task(name, total=total)
-        done, shown = 0, time.monotonic()
+        task = display.add_task(name, total=total, completed=before, pace="")
+        done = before
+        began = shown = time.monotonic()
 
         def step(n: int) -> None:
             nonlocal done, shown
@@ -65,16 +88,16 @@ def _bar(name: str, total: int) -> Iterator[Step]:
             now = time.monotonic()
             if now - shown >= BAR_SECONDS:
                 shown = now
-                display.update(task, completed=done)
+                display.update(task, completed=done, pace=pace(done - before, total - done, now - began))
 
         yield step
-        display.update(task, completed=done)
+        display.update(task, completed=done, pace="")
 
 
 @contextmanager
-def _lines(name: str, total: int) -> Iterator[Step]:
+def _lines(name: str, total: int, before: int) -> Iterator[Step]:
     began = shown = time.monotonic()
-    done = 0
+    done = before
 
     def step(n: int) -> None:
         nonlocal done, shown
@@ -82,7 +105,8 @@ def _lines(name: str, total: int) -> Iterator[Step]:
         now = time.monotonic()
         if now - shown >= LINE_SECONDS:
             shown = now
-            stage(f"{name}: {done:,} of {total:,} ({done / max(total, 1):.0%})")
+            speed = pace(done - before, total - done, now - began)
+            stage(f"{name}: {done:,} of {total:,} ({done / max(total, 1):.0%}){speed and f', {speed}'}")
 
     yield step
     sys.stderr.write(f"{name}: {done:,} of {total:,} in {time.monotonic() - began:.1f} s\n")

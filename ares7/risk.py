@@ -103,7 +103,7 @@ def model_returns(panel: Panel, weights: Float2D, cost_bps: float) -> Float1D:
     (T,) fraction
         Row t earns ``weights[t - 1]`` over close t-1 to close t. Row 0 is 0.
     """
-    moves, _ = spanning_returns(panel.fields["close"])
+    moves = spanning_returns(panel.fields["close"])
     out = np.zeros(len(panel.dates))
     out[1:] = (weights[:-1] * np.nan_to_num(moves[1:], nan=0.0)).sum(axis=1)
     change = np.abs(weights[1:] - weights[:-1]).sum(axis=1) * (cost_bps / 1e4)

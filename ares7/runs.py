@@ -188,7 +188,9 @@ def list_runs(folder: Path) -> list[RunSummary]:
     """Every run in ``folder``, oldest first; damaged and unfinished folders are listed as such."""
     if not folder.is_dir():
         return []
-    return [_summary(path) for path in sorted(folder.iterdir(), key=_age) if path.is_dir()]
+    # Other hidden folders are curves of searches without a cache.
+    found = [p for p in folder.iterdir() if p.is_dir() and not p.name.removeprefix(PARTIAL).startswith(".")]
+    return [_summary(path) for path in sorted(found, key=_age)]
 
 
 def _age(path: Path) -> tuple[str, int]:

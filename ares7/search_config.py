@@ -94,10 +94,11 @@ class SearchConfig(_Section):
             return value
         known = {name: item for name, item in value.items() if name in cls.model_fields}
         grid = known.get("grid")
-        axes = dict(grid) if isinstance(grid, dict) else {}
-        for name, item in value.items():
-            if name not in known:
-                axes |= _flat(name, item)
+        named = [
+            *(grid.items() if isinstance(grid, dict) else ()),
+            *(i for i in value.items() if i[0] not in known),
+        ]
+        axes = {name: values for key, item in named for name, values in _flat(key, item).items()}
         if axes:
             known["grid"] = {name: _values(item) for name, item in axes.items()}
         return known
@@ -112,6 +113,8 @@ class SearchConfig(_Section):
 def _flat(name: str, item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {name: item}
+    if not item:
+        return {name: ()}
     return {
         key: value for inner, child in item.items() for key, value in _flat(f"{name}.{inner}", child).items()
     }
@@ -122,5 +125,10 @@ def _values(item: Any) -> Any:
     if isinstance(item, str):
         import yaml
 
-        return tuple(yaml.safe_load(part) for part in item.split(",") if part.strip())
+        try:
+            return tuple(yaml.safe_load(part) for part in item.split(",") if part.strip())
+        except yaml.YAMLError:
+            raise ValueError(
+                f"the values {item!r} are not valid YAML; give a list, for example [0.1, 0.2]"
+            ) from None
     return tuple(item) if isinstance(item, list | tuple) else (item,)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ares7.arrays import AnyArray, Bool1D, Float2D, Int1D
+from ares7.arrays import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from ares7.batch import Curves
 from ares7.errors import DataError
 
@@ -21,7 +25,10 @@ SPARE = 256 * 2**20
 
 
 class CurveStore:
-    """Equity curves and totals of the distinct points of one search, memory-mapped.
+    """Equity curves and totals of the distinct points of one search.
+
+    They are written as plain files, so that a full disk is an error and not the end of the process, and read
+    memory-mapped. Each has a checksum, without which it does not count.
 
     Parameters
     ----------
@@ -34,83 +41,133 @@ class CurveStore:
     Raises
     ------
     DataError
-        The curves do not fit on the disk, or the folder cannot be written.
+        Here and by every method: the curves do not fit on the disk, or the folder cannot be written.
     """
 
     def __init__(self, folder: Path, digest: str, points: int, sessions: int) -> None:
-        self.folder = folder
+        self.folder, self._shape = folder, (points, sessions)
         meta: dict[str, str | int] = {"digest": digest, "points": points, "sessions": sessions}
+        shapes = {"curves": (points, sessions), "totals": (points, len(FIELDS)), "done": (points,)}
+        with self._writing():
+            mapped = self._found(meta, shapes)
+            if mapped is None:
+                self._make(meta, shapes)
+                mapped = self._mapped(shapes)
+            self._read = mapped
+            self._files: dict[str, Any] = {name: self._path(name).open("r+b") for name in shapes}
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            if self._found() != meta:
-                self._make(meta)
-            self.nav: Float2D = self._open("curves.npy", (points, sessions))
-            self.totals: Float2D = self._open("totals.npy", (points, len(FIELDS)))
-            self._done: AnyArray = self._open("done.npy", (points,))
+            yield
         except OSError as error:
+            points, sessions = self._shape
             raise DataError(
-                f"curves of {points:,} points x {sessions:,} sessions cannot be kept in {folder}: "
+                f"curves of {points:,} points x {sessions:,} sessions cannot be kept in {self.folder}: "
                 f"{error.strerror or error}; free space, or name another folder with --set data.cache=DIR"
             ) from None
 
-    def _found(self) -> object:
+    def _found(self, meta: object, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any] | None:
+        """Return the files of this search if they are there and whole."""
         try:
-            return json.loads((self.folder / META).read_text(encoding="utf-8"))
+            same = json.loads((self.folder / META).read_text(encoding="utf-8")) == meta
+            return self._mapped(shapes) if same else None
         except (OSError, ValueError):
             return None
 
-    def _make(self, meta: dict[str, str | int]) -> None:
+    def _make(self, meta: dict[str, str | int], shapes: dict[str, tuple[int, ...]]) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        points, sessions = int(meta["points"]), int(meta["sessions"])
-        needed, free = 8 * points * (sessions + len(FIELDS)) + SPARE, shutil.disk_usage(self.folder).free
+        needed = sum(8 * int(np.prod(shape)) for shape in shapes.values()) + SPARE
+        free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise OSError(0, f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
-        shapes = {
-            "curves.npy": (points, sessions),
-            "totals.npy": (points, len(FIELDS)),
-            "done.npy": (points,),
-        }
         for name, shape in shapes.items():
-            np.lib.format.open_memmap(self.folder / name, mode="w+", dtype=np.float64, shape=shape).flush()
+            # Not written to: the file is as long as it will be and takes no room yet.
+            np.lib.format.open_memmap(self._path(name), mode="w+", dtype=np.float64, shape=shape)
         (self.folder / META).write_text(json.dumps(meta), encoding="utf-8")
 
-    def _open(self, name: str, shape: tuple[int, ...]) -> AnyArray:
-        mapped = np.lib.format.open_memmap(self.folder / name, mode="r+")
-        if mapped.shape != shape or mapped.dtype != np.float64:
-            raise OSError(0, f"{name} holds {mapped.dtype} {mapped.shape}; delete {self.folder}")
+    def _mapped(self, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+        mapped = {name: np.lib.format.open_memmap(self._path(name), mode="r") for name in shapes}
+        if any(
+            mapped[name].shape != shape or mapped[name].dtype != np.float64 for name, shape in shapes.items()
+        ):
+            raise ValueError(f"{self.folder} holds other arrays than it says")
         return mapped
 
     @property
     def done(self) -> Bool1D:
-        """(P,) bool: the point's curve is complete."""
-        return np.asarray(self._done == 1.0)
+        """(P,) bool: the point's curve is there, as it was written."""
+        marks = np.asarray(self._read["done"])
+        done = marks > 0
+        for row in np.flatnonzero(done).tolist():
+            done[row] = marks[row] == _mark(self._read["curves"][row], self._read["totals"][row])
+        return np.asarray(done)
+
+    @property
+    def nav(self) -> Float2D:
+        """(P, S) USD, memory-mapped; rows of points that are not done hold nothing."""
+        return np.asarray(self._read["curves"])
 
     def keep(self, points: Int1D, curves: Curves) -> None:
-        """Write finished points down; they count as done only once they are on the disk."""
-        self.nav[points] = curves.nav
-        for column, name in enumerate(FIELDS):
-            self.totals[points, column] = getattr(curves, name)
-        for mapped in (self.nav, self.totals):
-            mapped.flush()  # type: ignore[attr-defined]
-        self._done[points] = 1.0
-        self._done.flush()  # type: ignore[attr-defined]
+        """Write finished points; a kill after it returns loses nothing of them."""
+        totals = np.column_stack([getattr(curves, name) for name in FIELDS]).astype(np.float64)
+        nav = np.ascontiguousarray(curves.nav, dtype=np.float64)
+        marks = np.array([_mark(*pair) for pair in zip(nav, totals, strict=True)])
+        with self._writing():
+            self._write("curves", points, nav)
+            self._write("totals", points, totals)
+            self._write("done", points, marks)
+
+    def _write(self, name: str, points: Int1D, rows: AnyArray) -> None:
+        file, mapped = self._files[name], self._read[name]
+        width = mapped.strides[0]
+        edges = np.flatnonzero(np.diff(points) != 1) + 1
+        for part, first in zip(np.split(rows, edges), points[np.append(0, edges)].tolist(), strict=True):
+            file.seek(mapped.offset + first * width)
+            file.write(part)
+        file.flush()
 
     def curves(self, points: Int1D) -> Curves:
         """Read points back."""
-        turnover, fees, fills, exact = self.totals[points].T
-        return Curves(np.asarray(self.nav[points]), turnover, fees, fills, exact > 0)
+        return self._curves(np.asarray(self.nav[points]), points)
+
+    def all_curves(self) -> Curves:
+        """Read every point; the curves stay on the disk and are mapped."""
+        return self._curves(self.nav, np.arange(self._shape[0]))
+
+    def _curves(self, nav: Float2D, points: Int1D) -> Curves:
+        turnover, fees, fills, exact = np.asarray(self._read["totals"])[points].T
+        return Curves(nav, turnover, fees, fills, exact > 0)
+
+    def close(self) -> None:
+        """Close the files. Curves that were read stay mapped."""
+        for file in self._files.values():
+            try:
+                file.close()
+            except OSError:
+                continue
 
     def remove(self) -> None:
-        """Delete the files: the result is elsewhere by now."""
-        del self.nav, self.totals, self._done
+        """Delete the files: the result is elsewhere by now, or there is none. Curves that were read stay mapped."""
+        self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the ``keep`` newest searches that were left unfinished."""
+def _mark(nav: Float1D, totals: Float1D) -> float:
+    """Checksum of a finished point, above 0: a disk that lost power may hold the mark and not the curve."""
+    return 1.0 + zlib.crc32(totals, zlib.crc32(nav))
+
+
+def prune(folder: Path, keep: int, spare: str) -> None:
+    """Remove all but the ``keep`` newest searches that were left unfinished, and the one named ``spare``."""
     try:
         found = sorted((p for p in folder.iterdir() if p.is_dir()), key=os.path.getmtime)
     except OSError:
         return
-    for old in found[: max(len(found) - keep, 0)]:
+    others = [path for path in found if path.name != spare]
+    for old in others[: max(len(others) - keep, 0)]:
         shutil.rmtree(old, ignore_errors=True)

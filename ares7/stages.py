@@ -79,6 +79,9 @@ def compute(stage: Stage[Value], panel: Panel, params: BaseModel) -> Value:
     return stage(panel, params)
 
 
+_NOTHING = object()
+
+
 class Remembered:
     """Memo of one panel: each stage is computed once per distinct value of what it reads.
 
@@ -93,17 +96,17 @@ class Remembered:
     def __call__(self, stage: Stage[Value], panel: Panel, params: BaseModel) -> Value:
         """Return the remembered value, or compute it."""
         key = stage.key(params)
-        try:
-            return cast(Value, self._values[key])
-        except KeyError:
-            pass
+        found = self._values.get(key, _NOTHING)
+        if found is not _NOTHING:
+            return cast(Value, found)
         with self._guard:
             lock = self._locks.setdefault(key, Lock())
         with lock:
-            if key in self._values:
-                return cast(Value, self._values[key])
-            value = self._values[key] = stage(panel, params, self)
-        return value
+            # Looked up once, not asked for and then taken: another thread may trim it away in between.
+            found = self._values.get(key, _NOTHING)
+            if found is _NOTHING:
+                found = self._values[key] = stage(panel, params, self)
+        return cast(Value, found)
 
     def trim(self, keep: int) -> None:
         """Drop all but the ``keep`` latest values of each stage: what bounds the memory of a long search."""

@@ -8,12 +8,13 @@ kinds of references keep the page small and let the browser change colours with 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ares7.arrays import Float1D
+from ares7 import metrics
+from ares7.arrays import Dates, Float1D
 from ares7.tearsheet_data import REGIMES, ReportData
 
 Figure = dict[str, Any]
@@ -45,7 +46,8 @@ def compact(values: Float1D) -> list[float | None]:
     return [float(f"{v:.7g}") if np.isfinite(v) else None for v in values.tolist()]
 
 
-def _axis(**settings: Any) -> dict[str, Any]:
+def axis(**settings: Any) -> dict[str, Any]:
+    """Vertical axis shared by all charts, on the right."""
     return {
         "gridcolor": css("grid"),
         "zeroline": False,
@@ -56,9 +58,23 @@ def _axis(**settings: Any) -> dict[str, Any]:
     }
 
 
-def _layout(data: ReportData, lowest: str = "y", **settings: Any) -> dict[str, Any]:
-    """Layout shared by all charts; the time axis spans the run and sits under the axis ``lowest``."""
-    days = [str(data.dates[0]), str(data.dates[-1])]
+def frame(**settings: Any) -> dict[str, Any]:
+    """Layout shared by all charts."""
+    return {
+        "hovermode": "closest",
+        "showlegend": False,
+        "margin": {"l": 0, "r": 52, "t": 8, "b": 28},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": css("muted")},
+        "hoverlabel": {"bgcolor": css("panel"), "bordercolor": css("rule"), "font": {"color": css("ink")}},
+        **settings,
+    }
+
+
+def _layout(dates: Dates, lowest: str = "y", **settings: Any) -> dict[str, Any]:
+    """Layout of a chart over time; its axis spans the run and sits under the axis ``lowest``."""
+    days = [str(dates[0]), str(dates[-1])]
     xaxis = {
         "type": "date",
         "anchor": lowest,
@@ -72,17 +88,13 @@ def _layout(data: ReportData, lowest: str = "y", **settings: Any) -> dict[str, A
         "spikedash": "solid",
         "spikethickness": 1,
     }
-    return {
-        "hovermode": "x unified",
-        "showlegend": False,
-        "margin": {"l": 0, "r": 52, "t": 8, "b": 28},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": FONT, "size": 12, "color": css("muted")},
-        "hoverlabel": {"bgcolor": css("panel"), "bordercolor": css("rule"), "font": {"color": css("ink")}},
-        "xaxis": xaxis if days[0] == days[1] else {**xaxis, "range": days},
-        **settings,
-    }
+    return frame(
+        **{
+            "hovermode": "x unified",
+            "xaxis": xaxis if days[0] == days[1] else {**xaxis, "range": days},
+            **settings,
+        }
+    )
 
 
 def _line(values: str, name: str, colour: str, hover: str, **settings: Any) -> dict[str, Any]:
@@ -129,7 +141,7 @@ def growth(data: ReportData) -> Figure:
     usd, share = "%{y:$,.0f}", "%{y:.1%}"
     own = {"line": {"color": css("strategy"), "width": 2}, "customdata": series("regime_name")}
     fall = {"yaxis": "y3", "fill": "tozeroy", "fillcolor": css("strategy-fill")}
-    windows = list(_windows(data))
+    windows = list(_shaded(data.windows, data.dates))
     return {
         "data": [
             _line("baseline", baseline, "baseline", usd),
@@ -139,22 +151,24 @@ def growth(data: ReportData) -> Figure:
             _line("drawdown", f"{strategy} drawdown", "strategy", share, **fall),
         ],
         "layout": _layout(
-            data,
+            data.dates,
             "y3",
             hoversubplots="axis",
-            yaxis=_axis(type="log", domain=[EQUITY_FLOOR, 1], tickformat="$.3~s", dtick="D2"),
-            yaxis2=_axis(domain=[0.335, 0.365], visible=False),
-            yaxis3=_axis(domain=[0, 0.30], tickformat=".0%", nticks=5, rangemode="tozero"),
+            yaxis=axis(type="log", domain=[EQUITY_FLOOR, 1], tickformat="$.3~s", dtick="D2"),
+            yaxis2=axis(domain=[0.335, 0.365], visible=False),
+            yaxis3=axis(domain=[0, 0.30], tickformat=".0%", nticks=5, rangemode="tozero"),
             shapes=[shape for shape, _ in windows],
             annotations=[label for _, label in windows],
         ),
     }
 
 
-def _windows(data: ReportData) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _shaded(
+    windows: Iterable[Mapping[str, Any]], dates: Dates
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Shade and name the part of each out-of-sample window that the run reaches."""
-    first, last = str(data.dates[0]), str(data.dates[-1])
-    for window in data.windows:
+    first, last = str(dates[0]), str(dates[-1])
+    for window in windows:
         start, end = max(str(window.get("start")), first), min(str(window.get("end")), last)
         if start >= end:
             continue
@@ -174,6 +188,51 @@ def _windows(data: ReportData) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
         yield shape, label
 
 
+def equity(
+    dates: Dates,
+    curves: Sequence[tuple[str, str, str, Float1D]],
+    windows: Iterable[Mapping[str, Any]],
+) -> tuple[Figure, dict[str, list[Any]]]:
+    """Curves on a log axis with their drawdowns below, and the arrays that the figure refers to.
+
+    Parameters
+    ----------
+    dates : (T,) datetime64[D]
+    curves : sequence of (array name, label, CSS colour, (T,) USD)
+        The last one is drawn on top.
+    windows : iterable of mapping
+        Out-of-sample windows, shaded.
+    """
+    usd, share = "%{y:$,.0f}", "%{y:.1%}"
+    named = [(name, label, colour) for name, label, colour, _ in curves]
+    shaded = list(_shaded(windows, dates))
+    # A tick at 1, 2, 5 leaves a short span without any.
+    span = max(float(nav.max()) for *_, nav in curves) / min(float(nav.min()) for *_, nav in curves)
+    steps = {"dtick": "D2"} if span > 8 else {"dtick": "D1"} if span > 2 else {"nticks": 6}
+    figure = {
+        "data": [
+            *(_line(name, label, colour, usd) for name, label, colour in named),
+            *(
+                _line(f"{name}_drawdown", f"{label} drawdown", colour, share, yaxis="y2")
+                for name, label, colour in named
+            ),
+        ],
+        "layout": _layout(
+            dates,
+            "y2",
+            hoversubplots="axis",
+            yaxis=axis(type="log", domain=[EQUITY_FLOOR, 1], tickformat="$.3~s", **steps),
+            yaxis2=axis(domain=[0, 0.34], tickformat=".0%", nticks=5, rangemode="tozero"),
+            shapes=[shape for shape, _ in shaded],
+            annotations=[label for _, label in shaded],
+        ),
+    }
+    arrays = {"date": dates.astype(str).tolist()}
+    for name, _, _, nav in curves:
+        arrays |= {name: compact(nav), f"{name}_drawdown": compact(-metrics.drawdown_series(nav))}
+    return figure, arrays
+
+
 def rolling_sharpe(data: ReportData) -> Figure:
     """Sharpe ratio over the trailing window."""
     strategy, baseline = data.names
@@ -183,7 +242,7 @@ def rolling_sharpe(data: ReportData) -> Figure:
             _line("baseline_rolling", baseline, "baseline", "%{y:.2f}"),
             _line("rolling", strategy, "strategy", "%{y:.2f}"),
         ],
-        "layout": _layout(data, yaxis=_axis(nticks=6, **zero)),
+        "layout": _layout(data.dates, yaxis=axis(nticks=6, **zero)),
     }
 
 
@@ -212,7 +271,7 @@ def sleeves(data: ReportData) -> Figure:
             )
             for position, name in enumerate(data.sleeves)
         ],
-        "layout": _layout(data, yaxis=_axis(tickformat=".0%", nticks=5, range=[0, 1])),
+        "layout": _layout(data.dates, yaxis=axis(tickformat=".0%", nticks=5, range=[0, 1])),
     }
 
 
@@ -230,12 +289,12 @@ def turnover(data: ReportData) -> Figure:
         "fees_so_far", "fees so far", "accent", "%{x|%-d %b %Y}: %{y:$,.0f}<extra></extra>", yaxis="y2"
     )
     layout = _layout(
-        data,
+        data.dates,
         "y2",
         hovermode="closest",
         bargap=0.15,
-        yaxis=_axis(domain=[0.46, 1], tickformat=".0%", nticks=5, rangemode="tozero"),
-        yaxis2=_axis(domain=[0, 0.38], tickformat="$.3~s", nticks=4, rangemode="tozero"),
+        yaxis=axis(domain=[0.46, 1], tickformat=".0%", nticks=5, rangemode="tozero"),
+        yaxis2=axis(domain=[0, 0.38], tickformat="$.3~s", nticks=4, rangemode="tozero"),
     )
     return {"data": [bars, {**paid, "fill": "tozeroy", "fillcolor": css("accent-fill")}], "layout": layout}
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from ares7.arrays import Dates, Float1D
 from ares7.errors import DataError
-from ares7.runs import Run, read_run
+from ares7.runs import Run
 
-REMEDY = "run the backtest again"
+REMEDY = "make the run again"
 REGIMES = ("NEUTRAL", "BULL", "BEAR", "HIGH_VOL")
 """Labels that have a colour, in the order of the ribbon's codes."""
 
@@ -79,30 +79,46 @@ class ReportData:
         return float((self.run.config.get("metrics") or {}).get("risk_free", 0.0))
 
 
-def read_report_data(folder: Path) -> ReportData:
-    """Read the files of a run folder that the report shows.
+def read_equity(
+    folder: Path, *, required: tuple[str, ...] = ("nav", "baseline_nav")
+) -> tuple[Dates, dict[str, Float1D]]:
+    """Dates and curves of ``equity.csv``: its columns that end in ``nav``, (T,) USD each.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, lacks a required curve, or holds no session.
+    """
+    path = folder / "equity.csv"
+    columns = read_columns(path, ("date", *required))
+    dates = _dates(path, columns.pop("date"))
+    if not len(dates):
+        raise DataError(f"run folder {folder}: equity.csv holds no session; {REMEDY}")
+    curves = {k: _floats(path, k, values) for k, values in columns.items() if k.endswith("nav")}
+    return dates, curves
+
+
+def read_report_data(run: Run) -> ReportData:
+    """Read the files of a run folder that the report of a backtest shows.
 
     Raises
     ------
     DataError
         Naming the file that is missing, damaged or of another length than ``equity.csv``.
     """
-    run = read_run(folder)
-    equity = _columns(folder / "equity.csv", ("date", "nav", "baseline_nav"))
-    dates = _dates(folder / "equity.csv", equity["date"])
-    if not len(dates):
-        raise DataError(f"run folder {folder}: equity.csv holds no session; {REMEDY}")
-    sleeves = _columns(folder / "sleeves.csv", ("date",))
-    regime = _columns(folder / "regime.csv", ("date", "held"))
+    folder = run.folder
+    dates, equity = read_equity(folder)
+    sleeves = read_columns(folder / "sleeves.csv", ("date",))
+    regime = read_columns(folder / "regime.csv", ("date", "held"))
     for name, columns in (("sleeves.csv", sleeves), ("regime.csv", regime)):
-        if columns["date"] != equity["date"]:
+        if list(columns["date"]) != dates.astype(str).tolist():
             raise DataError(f"run folder {folder}: {name} and equity.csv differ in their dates; {REMEDY}")
     traded, fees = _by_session(folder / "trades.csv", dates)
     return ReportData(
         run=run,
         dates=dates,
-        nav=_floats(folder / "equity.csv", "nav", equity["nav"]),
-        baseline_nav=_floats(folder / "equity.csv", "baseline_nav", equity["baseline_nav"]),
+        nav=equity["nav"],
+        baseline_nav=equity["baseline_nav"],
         held=regime["held"],
         sleeves={
             k: _floats(folder / "sleeves.csv", k, values) for k, values in sleeves.items() if k != "date"
@@ -112,7 +128,14 @@ def read_report_data(folder: Path) -> ReportData:
     )
 
 
-def _columns(path: Path, needed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def read_columns(path: Path, needed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Columns of a CSV file of a run folder as text.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, or lacks a needed column.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
@@ -148,7 +171,7 @@ def _dates(path: Path, values: tuple[str, ...]) -> Dates:
 
 def _by_session(path: Path, dates: Dates) -> tuple[Float1D, Float1D]:
     """Sum |notional| and fees of all fills, a session."""
-    columns = _columns(path, ("date", "quantity", "price", "fee"))
+    columns = read_columns(path, ("date", "quantity", "price", "fee"))
     days = _dates(path, columns["date"])
     row = np.searchsorted(dates, days)
     if len(days) and (row.max() >= len(dates) or np.any(dates[row] != days)):

@@ -22,6 +22,15 @@ def text(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(html.escape(str(value)))
 
 
+def short_names(names: Sequence[str]) -> list[str]:
+    """Dotted names without the sections that all of them share."""
+    parts = [name.split(".") for name in names]
+    shared = 0
+    while parts and all(len(p) > shared + 1 and p[shared] == parts[0][shared] for p in parts):
+        shared += 1
+    return [".".join(p[shared:]) for p in parts]
+
+
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -125,6 +134,22 @@ def figures(items: Mapping[str, object]) -> Markup:
     return Markup(f'<dl class="figures">{pairs}</dl>')
 
 
+def tiles(items: Iterable[tuple[str, object, str]]) -> Markup:
+    """Headline figures, each (name, value, what it is to be seen against)."""
+    cells = "".join(
+        f'<div><dl><dt>{text(name)}</dt><dd class="figure">{text(value)}</dd>'
+        f'<dd class="against">{text(foot)}</dd></dl></div>'
+        for name, value, foot in items
+    )
+    return Markup(f'<section class="tiles">{cells}</section>')
+
+
+def pair(*parts: Markup) -> Markup:
+    """Two sections side by side where there is room; one alone takes the whole width."""
+    there = [part for part in parts if part]
+    return Markup(f'<div class="pair">{"".join(there)}</div>' if len(there) > 1 else "".join(there))
+
+
 def section(title: str, *parts: object, note: object = "") -> Markup:
     """Titled part of the page; empty when there is nothing to show."""
     body = "".join(text(part) for part in parts)
@@ -134,16 +159,17 @@ def section(title: str, *parts: object, note: object = "") -> Markup:
     return Markup(f"<section><h2>{text(title)}</h2>{remark}{body}</section>")
 
 
-def chart(name: str, description: str, size: str = "") -> Markup:
-    """Place for the figure called ``name``; ``size`` is a CSS class that gives its height."""
-    return Markup(f'<div class="chart {size}" id="{name}" role="img" aria-label="{text(description)}"></div>')
+def chart(name: str, description: str, size: str = "", height: int | None = None) -> Markup:
+    """Place for the figure called ``name``; ``size`` is a CSS class, or ``height`` pixels."""
+    style = "" if height is None else f' style="height:{height}px"'
+    described = text(description)
+    return Markup(f'<div class="chart {size}" id="{name}"{style} role="img" aria-label="{described}"></div>')
 
 
-def legend(items: Iterable[tuple[str, str, bool]]) -> Markup:
-    """Legend of (text, CSS colour name, is a line)."""
+def legend(items: Iterable[tuple[str, str, str]]) -> Markup:
+    """Legend of (text, CSS colour name, ``area``, ``line`` or ``dash``)."""
     entries = "".join(
-        f'<li><i class="{"line" if line else "area"}" style="background:var(--{colour})"></i>'
-        f"{text(label)}</li>"
-        for label, colour, line in items
+        f'<li><i class="{mark}" style="color:var(--{colour})"></i>{text(label)}</li>'
+        for label, colour, mark in items
     )
     return Markup(f'<ul class="legend">{entries}</ul>')

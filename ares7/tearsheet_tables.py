@@ -11,6 +11,7 @@ from typing import Any
 from ares7.limitations import NOT_MODELLED
 from ares7.metrics import MonthlyReturns
 from ares7.tearsheet_charts import regime_colour
+from ares7.tearsheet_contamination import footnotes, mark, touched
 from ares7.tearsheet_format import (
     ABSENT,
     Markup,
@@ -29,6 +30,7 @@ from ares7.tearsheet_format import (
     usd_short,
     with_error,
 )
+from ares7.tearsheet_format import tiles as format_tiles
 
 Metrics = Mapping[str, Any]
 
@@ -68,12 +70,7 @@ def tiles(metrics: Metrics, baseline: str) -> Markup:
             f"{ratio(costs.get('fees_bps'), 1)} bps of what was traded",
         ),
     ]
-    cells = "".join(
-        f'<div><dl><dt>{text(name)}</dt><dd class="figure">{text(value)}</dd>'
-        f'<dd class="against">{text(foot)}</dd></dl></div>'
-        for name, value, foot in shown
-    )
-    return Markup(f'<section class="tiles">{cells}</section>')
+    return format_tiles(shown)
 
 
 def _spell(performance: Metrics) -> Markup:
@@ -118,12 +115,13 @@ def _verdict(window: Metrics) -> object:
     return "yes" if beats else Markup('<span class="flag">no</span>')
 
 
-def _window_row(window: Metrics) -> list[object]:
+def _window_row(window: Metrics, seen: Metrics) -> list[object]:
     period = f"{day(window.get('start'))} – {day(window.get('end'))}"
     cut = '<br><small class="flag">cut short by the data</small>' if window.get("cut_short") else ""
+    cut += mark(seen.get(str(window.get("name")), []))
     if window.get("reached") is False:
         empty = Markup('<td colspan="6"><small>the data do not reach this window</small></td>')
-        return [Markup(f"{text(window.get('name'))}<br><small>{text(period)}</small>"), empty]
+        return [Markup(f"{text(window.get('name'))}<br><small>{text(period)}</small>{cut}"), empty]
     return [
         Markup(f"{text(window.get('name'))}<br><small>{text(period)}</small>{cut}"),
         _of(window.get("sessions"), window.get("expected_sessions")),
@@ -154,7 +152,9 @@ def out_of_sample(metrics: Metrics, baseline: str) -> Markup:
         "Degradation": percent(oos.get("degradation")),
     }
     note = "Out of sample only as far as the configuration was fixed before these windows were looked at."
-    return section("Out of sample", table(head, map(_window_row, windows)), figures(shown), note=note)
+    seen = touched(metrics)
+    rows = [_window_row(window, seen) for window in windows]
+    return section("Out of sample", table(head, rows), figures(shown), footnotes(seen), note=note)
 
 
 def months(returns: MonthlyReturns) -> Markup:

@@ -99,8 +99,8 @@ class Trial:
     Attributes
     ----------
     strategy : str
-    params : mapping
-        JSON values; two mappings that `canonical` writes alike are one point.
+    params : mapping or str
+        JSON values, or their `canonical` text; two mappings that it writes alike are one point.
     settings_hash : str
         Hash of the engine's settings: costs, account.
     code_version : str
@@ -124,7 +124,7 @@ class Trial:
     """
 
     strategy: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] | str
     settings_hash: str
     code_version: str
     first: np.datetime64
@@ -191,9 +191,13 @@ def canonical(params: Mapping[str, Any]) -> str:
         ) from None
 
 
-def params_hash(strategy: str, params: Mapping[str, Any]) -> str:
-    """Identify a point: strategy and parameters."""
-    return _hash(f"{strategy}\n{canonical(params)}")
+def params_hash(strategy: str, params: Mapping[str, Any] | str) -> str:
+    """Identify a point: strategy and parameters, or their `canonical` text."""
+    return _hash(f"{strategy}\n{_text(params)}")
+
+
+def _text(params: Mapping[str, Any] | str) -> str:
+    return params if isinstance(params, str) else canonical(params)
 
 
 def _hash(text: str) -> str:
@@ -247,7 +251,7 @@ def _market(origin: Mapping[str, Any]) -> str:
 
 def point_columns(trial: Trial) -> tuple[str, str, str]:
     """Columns of a trial's point; `ConfigError` where the parameters are no JSON."""
-    params = canonical(trial.params)
+    params = _text(trial.params)
     return _hash(f"{trial.strategy}\n{params}"), trial.strategy, params
 
 

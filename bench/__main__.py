@@ -10,8 +10,11 @@ import sys
 from typing import Any
 
 from bench.runs import OUT, ROOT, RUNS, job_file, machine, measured, whole_processes
+from bench.search_runs import GROUPS, measured_group
+from bench.search_targets import SEARCH_TARGETS
 from bench.targets import TARGETS, Results, add_differences, judged
 
+ROWS = (*TARGETS, *SEARCH_TARGETS)
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 
 
@@ -102,7 +105,7 @@ def conclude(content: dict[str, Any], results: Results) -> None:
     """Compare curves, judge every row, write results.json."""
     add_differences(results)
     content |= {"results": results, "load_after": os.getloadavg()}
-    content["targets"] = [judged(results, target) for target in TARGETS]
+    content["targets"] = [judged(results, target) for target in ROWS]
     partial = OUT / f"results.json.{os.getpid()}"
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(OUT / "results.json")
@@ -114,7 +117,12 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="leave out slow engines and vanilla at 500 symbols"
     )
-    parser.add_argument("--only", metavar="TEXT", default="", help="only engines whose name contains this")
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="only engines and groups of search rows (G1-one, D1-large, ...) whose name contains this",
+    )
     parser.add_argument(
         "--patience", type=float, default=30.0, metavar="S", help="wait so long for an idle machine"
     )
@@ -123,7 +131,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.show:
         content = json.loads((OUT / "results.json").read_text(encoding="utf-8"))
-        content["targets"] = [judged(content["results"], target) for target in TARGETS]
+        content["targets"] = [judged(content["results"], target) for target in ROWS]
     else:
         content = measure_all(args)
     sys.stdout.write(report(content) + "\n")
@@ -141,12 +149,21 @@ def measure_all(args: argparse.Namespace) -> dict[str, Any]:
     for symbols in sorted({run.symbols for run in RUNS}):
         job_file(symbols)
     results: Results = {}
+    groups = [group for group in GROUPS if args.only in group.name]
+    needed = {name for group in groups for name in group.needs}
     for run in RUNS:
-        if args.only in run.name and not (args.quick and run.slow):
+        if (args.only in run.name or run.name in needed) and not (args.quick and run.slow):
             sys.stderr.write(f"{run.name}\n")
             results[run.name] = measured(run, args.patience)
         else:
             results[run.name] = {"missing": "left out"}
+        conclude(content, results)
+    for group in GROUPS:
+        if group in groups:
+            sys.stderr.write(f"{group.name}\n")
+            results |= measured_group(group, args.patience)
+        else:
+            results |= {name: {"missing": "left out"} for name in group.gives}
         conclude(content, results)
     if not args.only:
         results["processes"] = whole_processes(args.patience)

@@ -62,7 +62,8 @@ class PanelCerebro(bt.Cerebro):
             strat._minperiods = [max(needs) - starts[0]]
         for feed in self.datas:
             # The clock does not refresh the prices that Backtrader's own loop leaves behind in each feed.
-            feed._tick_nullify()
+            if feed.tick_last is not None:
+                feed._tick_nullify()
         try:
             for row, number in enumerate(self._bars.ordinals.tolist()):
                 self._clock.row = row
@@ -90,12 +91,26 @@ class PanelCerebro(bt.Cerebro):
             if self.runwriters:
                 self._next_writers(runstrats)
 
+    def _brokernotify(self) -> None:
+        """Let the broker do its session and pass on what it tells."""
+        broker = self._broker
+        broker.next()
+        # In most sessions that is nothing, and Backtrader's broker finds out by catching an exception.
+        while getattr(broker, "notifs", True) and (order := broker.get_notification()) is not None:
+            owner = self.runningstrats[0] if order.owner is None else order.owner
+            owner._addnotification(order, quicknotify=self.p.quicknotify)
+
+    def stop_writers(self, runstrats: list[Any]) -> None:
+        """Let writers describe the run, if there are any."""
+        if self.runwriters:
+            super().stop_writers(runstrats)
+
     def _release(self) -> None:
         """Leave every line where the clock was, so that analyzers can still read it."""
         row = self._clock.row or 0
         for feed in self.datas:
             for line in feed.lines.lines:
-                line.idx, line.lencount = row - line.listed, max(row + 1 - line.listed, 0)
+                line.stand_at(row)
         self._clock.row = None
 
 

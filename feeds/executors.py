@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,29 +21,57 @@ from ares7.batch import market
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
 from ares7.errors import ConfigError, DataError, ServiceUnavailable
+from ares7.params import BookParams
 from ares7.provenance import code_digest
 from ares7.search import Bench, Block, evaluate
+from feeds.points import plan_of
+from feeds.trial_record import code_of
 
 if TYPE_CHECKING:
     from feeds.searching import Search
 
 ROOT = Path(__file__).resolve().parent.parent
-CONNECT_SECONDS = 10
+LOADED = code_digest(ROOT)
+"""The project's code as it was when this process loaded it; a checkout may change under a running worker."""
 Task = Callable[[int, Any], Block]
 Resolve = Callable[..., type[Any]]
 """``strategies.registry.resolve``: handed in, because this package imports no strategies."""
 
 
+def nothing_to_check() -> None:
+    """Threads and processes say by themselves when they end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers that are ready.
+
+    Attributes
+    ----------
+    executor : Executor
+    task : callable
+        What is submitted to it: ``task(first, pack(points))``.
+    workers : int
+        Blocks that run at a time.
+    pack : callable
+        What becomes of a block's parameters on their way.
+    alive : callable
+        Raises where no result can come any more.
+    """
+
+    executor: Executor
+    task: Task
+    workers: int
+    pack: Callable[[list[BookParams]], Any] = list
+    alive: Callable[[], None] = nothing_to_check
+
+
 class Place(Protocol):
     """Somewhere to run points."""
 
-    @property
-    def workers(self) -> int:
-        """How many blocks run at a time."""
-
     @contextmanager
-    def executor(self, search: Search) -> Iterator[tuple[Executor, Task]]:
-        """Yield an executor and the task to submit to it."""
+    def crew(self, search: Search) -> Iterator[Crew]:
+        """Yield workers; what they have not begun is dropped when the search ends early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +81,11 @@ class Threads:
     workers: int
 
     @contextmanager
-    def executor(self, search: Search) -> Iterator[tuple[Executor, Task]]:
-        """Yield the pool; what has not begun is dropped when the search ends early."""
+    def crew(self, search: Search) -> Iterator[Crew]:
+        """Yield the pool."""
         pool = ThreadPoolExecutor(self.workers)
         try:
-            yield pool, partial(evaluate, search.bench)
+            yield Crew(pool, partial(evaluate, search.bench), self.workers)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -71,8 +102,8 @@ class Job:
         First decision session.
     strategy, where
         Name, and folder that relative files resolve against.
-    code : str
-        `ares7.provenance.code_digest` that the figures are meant to come from.
+    code : tuple of str
+        The project's code and that of the strategy where the search was prepared (`LOADED`, `code_of`).
     """
 
     folder: Path
@@ -86,15 +117,22 @@ class Job:
     windows: tuple[slice, ...]
     baseline_nav: Float1D
     risk_free: float
-    code: str
+    code: tuple[str, str]
 
 
-_BENCHES: dict[str, Bench] = {}
-"""The market of the search that this process works for."""
+_BENCHES: dict[str, tuple[Bench, type[BookParams]]] = {}
+"""Market and kind of parameters of the search that this process works for."""
+_BENCHES_LOCK = Lock()
+"""The threads of one worker make one bench between them."""
 
 
-def evaluate_elsewhere(job: Job, first: int, points: Sequence[Any]) -> Block:
+def evaluate_elsewhere(job: Job, first: int, texts: Sequence[str]) -> Block:
     """Evaluate points in a process that has not loaded the data yet, or has.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        JSON of each point: an object's class may lie in a file that only the strategy's name leads to.
 
     Raises
     ------
@@ -103,21 +141,23 @@ def evaluate_elsewhere(job: Job, first: int, points: Sequence[Any]) -> Block:
     ConfigError
         This process runs other code.
     """
-    if job.key not in _BENCHES:
-        _BENCHES.clear()
-        _BENCHES[job.key] = _bench(job)
-    return evaluate(_BENCHES[job.key], first, points)
+    with _BENCHES_LOCK:
+        found = _BENCHES.get(job.key)
+        if found is None:
+            _BENCHES.clear()
+            found = _BENCHES[job.key] = _bench(job)
+    bench, model = found
+    return evaluate(bench, first, [model.model_validate_json(text) for text in texts])
 
 
-def _bench(job: Job) -> Bench:
+def _bench(job: Job) -> tuple[Bench, type[BookParams]]:
     from feeds import cache
-    from feeds.searching import plan_of
 
-    found = code_digest(ROOT)
-    if found != job.code:
+    strategy = job.resolve(job.strategy, job.where)
+    if (LOADED, code_of(strategy)) != job.code:
         raise ConfigError(
-            f"a worker runs other code ({found}) than this process ({job.code}); update the worker's checkout and "
-            "start it again"
+            f"a worker runs other code ({LOADED}) than this process ({job.code[0]}), or another file of "
+            f"{job.strategy}; update it there and start the worker again"
         )
     stored = cache.load(job.folder, job.key)
     if stored is None:
@@ -126,21 +166,19 @@ def _bench(job: Job) -> Bench:
             "worker sees under the same path"
         )
     panel = stored[0].starting(job.start)
-    strategy = job.resolve(job.strategy, job.where)
     place = market(panel, account=job.account, costs=job.costs)
-    return Bench(place, plan_of(strategy, job.strategy), job.windows, job.baseline_nav, job.risk_free)
+    plan = plan_of(strategy, job.strategy)
+    return Bench(place, plan, job.windows, job.baseline_nav, job.risk_free), strategy.Params
 
 
 @contextmanager
 def _shared(search: Search, resolve: Resolve, where: Path) -> Iterator[Job]:
     """Yield the job of a search, its panel written to disk for other processes."""
-    import shutil
-
     from feeds import cache
 
     bench, config = search.bench, search.config
     panel = bench.market.panel
-    folder = (config.data.cache or config.runs.folder / ".searches") / "shared"
+    folder = search.folder / "shared"
     if not cache.store(folder, search.digest, panel, []):
         raise DataError(
             f"the panel cannot be written to {folder} for other processes; free space or set data.cache"
@@ -148,10 +186,15 @@ def _shared(search: Search, resolve: Resolve, where: Path) -> Iterator[Job]:
     try:
         yield Job(
             folder, search.digest, panel.start, resolve, search.points.chosen.name, where, config.account,
-            config.costs, bench.windows, bench.baseline_nav, bench.risk_free, code_digest(ROOT),
+            config.costs, bench.windows, bench.baseline_nav, bench.risk_free, (LOADED, search.code),
         )  # fmt: skip
     finally:
         shutil.rmtree(folder / search.digest, ignore_errors=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that keeps the results answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +206,25 @@ class Processes:
     where: Path
 
     @contextmanager
-    def executor(self, search: Search) -> Iterator[tuple[Executor, Task]]:
-        """Yield the pool."""
+    def crew(self, search: Search) -> Iterator[Crew]:
+        """Yield the pool.
+
+        Raises
+        ------
+        ServiceUnavailable
+            A process was ended from outside.
+        """
         with _shared(search, self.resolve, self.where) as job:
             # Spawned: a forked copy of a process whose threads hold locks may wait for them for ever.
-            pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+            pool = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_leave_interrupts)
             try:
-                yield pool, partial(evaluate_elsewhere, job)
+                task = partial(evaluate_elsewhere, job)
+                yield Crew(pool, task, self.workers, search.points.texts.several)
+            except BrokenExecutor:
+                raise ServiceUnavailable(
+                    "a worker process ended unexpectedly (killed, perhaps for want of memory); run the same command "
+                    f"again, with fewer --workers than {self.workers} if it was memory"
+                ) from None
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -182,58 +237,27 @@ class Cluster:
     ----------
     address : str
         For example ``tcp://127.0.0.1:8786``.
-    workers : int
-        Blocks in flight are twice this many.
     """
 
     address: str
-    workers: int
     resolve: Resolve
     where: Path
 
     @contextmanager
-    def executor(self, search: Search) -> Iterator[tuple[Executor, Task]]:
+    def crew(self, search: Search) -> Iterator[Crew]:
         """Yield the client's executor.
 
         Raises
         ------
         ServiceUnavailable
-            No scheduler answers, or it has no worker.
+            No scheduler answers, or it has no worker, or has lost them.
         ConfigError
             A worker runs other code, or the library is missing.
         """
-        try:
-            from distributed import Client
-        except ImportError:
-            raise ConfigError(
-                'a Dask scheduler needs the library distributed; run: pip install -e ".[cluster]"'
-            ) from None
-        try:
-            client: Any = Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ServiceUnavailable(
-                f"no Dask scheduler answers at {self.address} within {CONNECT_SECONDS} s ({error}); start one "
-                "(docs/guide.md) or leave out --scheduler"
-            ) from None
-        with client:
-            _require_same_code(client, code_digest(ROOT))
-            with _shared(search, self.resolve, self.where) as job:
-                yield client.get_executor(pure=False), partial(evaluate_elsewhere, job)
+        from feeds.dask_client import connected, surviving
 
-
-def worker_code() -> str:
-    """Return the code digest of the process that runs this."""
-    return code_digest(ROOT)
-
-
-def _require_same_code(client: Any, code: str) -> None:
-    found = client.run(worker_code)
-    if not found:
-        raise ServiceUnavailable(f"the Dask scheduler at {client.scheduler.address} has no worker; start one")
-    other = {name: digest for name, digest in found.items() if digest != code}
-    if other:
-        name, digest = next(iter(other.items()))
-        raise ConfigError(
-            f"Dask worker {name} runs other code ({digest}) than this process ({code}); update its checkout and "
-            f"start it again ({len(other)} of {len(found)} workers)"
-        )
+        with connected(self.address) as cluster:
+            workers = cluster.require_same_code(LOADED)
+            with _shared(search, self.resolve, self.where) as job, surviving(self.address):
+                task, pack = partial(evaluate_elsewhere, job), search.points.texts.several
+                yield Crew(cluster.executor, task, workers, pack, cluster.alive)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ares7.arrays import Float1D
+from ares7.arrays import Float1D, Int1D
 from ares7.batch import run_plans
 from ares7.bootstrap import Interval
 from ares7.config import Config
@@ -25,13 +25,18 @@ from ares7.search_files import SearchResult
 from ares7.search_statistics import luck
 from ares7.selection import Selection, select
 from ares7.selection_table import table
-from ares7.trials import TrialLedger
+from ares7.trials import Family, TrialLedger
 from feeds.engines import Chosen
+from feeds.evaluating import keeping
 from feeds.executors import Place
 from feeds.searching import ROOT, Evaluated, Search, prepare, record_points, run
 from feeds.study import data_warnings, stamps
 from feeds.trial_record import ledger_path
 
+JUDGED = 4096
+"""Points whose curves are compared with one another at most; time and memory grow with it."""
+LEADERS = 5
+"""Points that the screen shows beside each other."""
 NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 
@@ -42,17 +47,22 @@ def grid_of(config: Config, chosen: Chosen) -> Grid:
     Raises
     ------
     ConfigError
-        There is no such preset.
+        There is no such preset, or a preset and axes are given.
     """
     search, known = config.search, chosen.strategy.grids
+    if search.grid and search.preset is not None:
+        raise ConfigError(
+            f"search.preset {search.preset!r} and the axes {', '.join(search.grid)} are both given; leave one out"
+        )
     if search.grid:
         return Grid("own", search.grid, search.normalised)
     if search.preset is None and known:
         return next(iter(known.values()))  # type: ignore[no-any-return]
     if search.preset not in known:
+        named = f"no grid named {search.preset!r}" if search.preset else "no grid of its own"
         raise ConfigError(
-            f"{chosen.name} has no grid named {search.preset!r}; it has {sorted(known) or 'none'}; name fields and "
-            "values instead, for example --set search.gross=0.9,0.95"
+            f"{chosen.name} has {named}; it has {', '.join(sorted(known)) or 'none'}; name fields and values "
+            "instead, for example --set search.gross=0.9,0.95"
         )
     return known[search.preset]  # type: ignore[no-any-return]
 
@@ -77,6 +87,11 @@ def grid_study(
     allowed : bool
         A grid of more than 10^7 points is meant.
 
+    Returns
+    -------
+    SearchResult
+        After Ctrl-C that of the points that were finished by then, stamped ``PARTIAL``.
+
     Raises
     ------
     ConfigError, DataError
@@ -85,39 +100,42 @@ def grid_study(
     rule = config.search.selection
     search = prepare(config, chosen, baseline, grid_of(config, chosen), rule, allowed=allowed)
     name = f"grid-{chosen.name}-{search.digest[:8]}"
-    done = run(search, place, run=name, purpose="grid", created=created)
+    done = run(search, place, run=name, purpose="grid", created=created, partial=True)
+    with keeping(done):
+        return _judged_result(done, name, search.digest[:8], created)
+
+
+def _judged_result(done: Evaluated, name: str, digest: str, created: dt.datetime) -> SearchResult:
+    search, config = done.search, done.search.config
+    rule = config.search.selection
     selection = select(done.figures, rule.objective, rule.constraints)
     phases = phase_curves(search, run=name, created=created)
     stage("statistics")
-    with TrialLedger(ledger_path(config)) as ledger:
-        for window in config.oos:
-            if window.name in selection.contaminated:
-                edges = np.datetime64(window.start, "D"), np.datetime64(window.end, "D")
-                ledger.touch(
-                    window.name, *edges, search.data_set, name, f"grid {rule.objective}", created=created
-                )
-        family = ledger.family(search.data_set)
+    family = _touch(search, selection, name, created)
     row = next((r for r in (selection.best, selection.leader) if r is not None), 0)
     nav = done.curves.nav
+    judged = _compared(len(nav), row)
     found = luck(
-        nav,
+        nav if len(judged) == len(nav) else nav[judged],
         search.bench.baseline_nav,
-        row,
+        int(np.searchsorted(judged, row)),
         family,
         bootstrap=config.search.bootstrap,
         blocks=config.search.pbo_blocks,
         risk_free=config.metrics.risk_free,
-    )
+    ) | {"judged": len(judged)}
     metrics = _metrics(search, done, selection, row) | {
         "statistics": found,
         "targets": _targets(search, done, selection, row, found, phases),
+        "notes": _notes(search, done, len(judged)),
     }
     return SearchResult(
         kind="grid",
         config_yaml=config.to_yaml(),
-        digest=search.digest[:8],
-        strategy=chosen.name,
-        provenance=provenance(search) | {"trials": found["trials"]},
+        digest=digest,
+        strategy=search.points.chosen.name,
+        provenance=provenance(search)
+        | {"trials": found["trials"], "resumed": done.resumed, "duration_s": round(done.seconds, 3)},
         metrics=metrics,
         tables={
             "points": _point_columns(search, done, selection),
@@ -130,6 +148,24 @@ def grid_study(
         arrays={"curves": nav},
         chosen_yaml=None if selection.best is None else chosen_yaml(search, row),
     )
+
+
+def _touch(search: Search, selection: Selection, name: str, created: dt.datetime) -> Family:
+    """Mark the windows that the choice has looked at; return everything that was ever tried on this market."""
+    with TrialLedger(ledger_path(search.config)) as ledger:
+        for window in search.config.oos:
+            if window.name in selection.contaminated:
+                edges = np.datetime64(window.start, "D"), np.datetime64(window.end, "D")
+                reason = f"grid {selection.objective}"
+                ledger.touch(window.name, *edges, search.data_set, name, reason, created=created)
+        return ledger.family(search.data_set)
+
+
+def _compared(count: int, row: int) -> Int1D:
+    """Rows that overfitting and superiority are measured over: all, or `JUDGED` evenly spread ones and the best."""
+    if count <= JUDGED:
+        return np.arange(count)
+    return np.union1d(np.linspace(0, count - 1, JUDGED).astype(np.int64), [row])
 
 
 def provenance(search: Search) -> dict[str, Any]:
@@ -188,7 +224,7 @@ def _metrics(search: Search, done: Evaluated, selection: Selection, row: int) ->
         "strategy": points.chosen.name,
         "baseline": config.baseline,
         "synthetic": bool(search.bench.market.panel.provenance.get("synthetic")),
-        "stamps": stamps(config, search.bench.market.panel),
+        "stamps": stamps(config, search.bench.market.panel) + ["PARTIAL"] * bool(done.missing),
         "start": str(search.dates[0]),
         "end": str(search.dates[-1]),
         "sessions": len(search.dates),
@@ -197,13 +233,10 @@ def _metrics(search: Search, done: Evaluated, selection: Selection, row: int) ->
             "axes": {name: list(values) for name, values in points.grid.axes.items()},
             "normalised": list(points.grid.normalised),
             "points": len(points.grid),
-            "distinct": len(points.hashes),
+            "distinct": len(points.hashes) + done.missing,
+            "evaluated": len(points.hashes),
         },
-        "evaluation": {
-            "resumed": done.resumed,
-            "exact": int(done.curves.exact.sum()),
-            "seconds": round(done.seconds, 3),
-        },
+        "exact_points": int(done.curves.exact.sum()),
         "selection": {
             "objective": selection.objective,
             "constraints": config.search.selection.constraints.model_dump(mode="json"),
@@ -224,21 +257,45 @@ def _metrics(search: Search, done: Evaluated, selection: Selection, row: int) ->
         "oos": oos,
         "turnover": float(done.curves.turnover[row]),
         "fees_usd": float(done.curves.fees[row]),
+        "leaders": _leaders(search, done, selection),
         "warnings": data_warnings(search.bench.market.panel),
-        "notes": _notes(search, done),
     }
 
 
-def _notes(search: Search, done: Evaluated) -> list[str]:
-    points, exact = search.points, int(done.curves.exact.sum())
+def _leaders(search: Search, done: Evaluated, selection: Selection) -> list[dict[str, Any]]:
+    """The first `LEADERS` rows of the table of points, for the screen."""
+    points = search.points
+    rows = table([{}] * len(points.hashes), done.figures, selection, LEADERS)
+    numbers = [int(points.unique[line["point"]]) for line in rows]
+    return [
+        {**line, "point": number, "parameters": points.grid.values(number)}
+        for line, number in zip(rows, numbers, strict=True)
+    ]
+
+
+def _notes(search: Search, done: Evaluated, judged: int) -> list[str]:
+    points, exact, evaluated = search.points, int(done.curves.exact.sum()), len(search.points.hashes)
+    distinct = evaluated + done.missing
     notes = []
-    if len(points.hashes) < len(points.grid):
+    if done.missing:
         notes.append(
-            f"{len(points.hashes):,} of {len(points.grid):,} points are distinct"
+            f"Interrupted: {evaluated:,} of {distinct:,} points were evaluated, and the choice is among them."
+        )
+    if distinct < len(points.grid):
+        notes.append(
+            f"{distinct:,} of {len(points.grid):,} points are distinct"
             f"{' after normalising' if points.grid.normalised else ''}; each is run and counted once."
         )
     if exact:
         notes.append(f"{exact:,} points held a close call and were run by the exact kernel.")
+    for name, reached in zip(search.windows.names, search.windows.reached, strict=True):
+        if not reached:
+            notes.append(f"Window {name} lies outside the data ({search.dates[0]} to {search.dates[-1]}).")
+    if judged < evaluated:
+        notes.append(
+            f"Overfitting and superiority are measured over {judged:,} of {evaluated:,} points, evenly spread; the "
+            "deflated Sharpe ratio counts all trials."
+        )
     return notes
 
 
@@ -277,14 +334,22 @@ def _honest(search: Search, nav: Float1D, spans: Mapping[str, Interval] | None =
 
 
 def _point_columns(search: Search, done: Evaluated, selection: Selection) -> dict[str, list[Any]]:
-    """One row a grid point, in its order; a point that equals an earlier one names it in ``same_as``."""
+    """One row a grid point, in its order; ``same_as`` names an equal earlier one, ``curve`` a row of curves.npy."""
     points = search.points
     rows = {line["point"]: line for line in table([{}] * len(points.hashes), done.figures, selection)}
     skipped = ("point", "parameters", "satisfied", "windows")
-    columns: dict[str, list[Any]] = {"point": [], "same_as": [], **{name: [] for name in points.grid.axes}}
+    columns: dict[str, list[Any]] = {
+        "point": [],
+        "same_as": [],
+        "curve": [],
+        **{name: [] for name in points.grid.axes},
+    }
     for point, row in enumerate(points.place.tolist()):
+        if row < 0:
+            continue
         first = int(points.unique[row])
-        line = {"point": point, "same_as": first if first != point else "", **points.grid.values(point)}
+        same = first if first != point else ""
+        line = {"point": point, "same_as": same, "curve": row, **points.grid.values(point)}
         line |= {name: _cell(value) for name, value in rows[row].items() if name not in skipped}
         for window in rows[row]["windows"]:
             line[f"{window['name']}_sharpe"] = _cell(window["sharpe"])

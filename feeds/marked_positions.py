@@ -30,7 +30,6 @@ class Marks:
     def __init__(self, bars: EngineBars) -> None:
         self.bars = bars
         self.close: Float2D = bars.prices["close"]
-        self._by_name: Float2D = np.ascontiguousarray(self.close.T)
         self._ordinals = bars.ordinals
         self._positions: list[Any] = []
         self._column = np.zeros(0, dtype=np.int64)
@@ -69,7 +68,7 @@ class Marks:
 
     def _mark(self, first: int, stop: int) -> tuple[Float2D, Float2D]:
         """(positions, sessions) values and gains."""
-        close = self._by_name[self._column, first:stop]
+        close = np.ascontiguousarray(self.close[first:stop, self._column].T)
         return self._size * close, self._size * (close - self._price)
 
     def _look_ahead(self, row: int) -> None:

@@ -14,6 +14,7 @@ from ares7.arrays import AnyArray, Float1D
 from ares7.bars import EngineBars
 from ares7.errors import ConfigError
 from ares7.panel import PRICE_FIELDS, Panel
+from feeds.cheap_feeds import twin
 
 EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 FUNDAMENTAL_LINES = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
@@ -47,19 +48,28 @@ class ArrayData(bt.feed.DataBase):
     def start(self) -> None:
         """Check the columns; called by Cerebro."""
         super().start()
-        self._next_row = 0
+        self._next_row, self._rows = 0, self._open()
+
+    def _open(self) -> int:
+        """Check the columns; returns how many rows they have."""
         self._columns = dict(self.p.columns)
-        self._rows = len(self._columns["datetime"])
-        self._columns.setdefault("openinterest", np.zeros(self._rows))
+        rows = len(self._columns["datetime"])
+        self._columns.setdefault("openinterest", np.zeros(rows))
         missing = [name for name in self.getlinealiases() if name not in self._columns]
         if missing:
             raise ConfigError(f"feed {self._name!r} has no column for line(s) {missing}")
+        return rows
+
+    def column_of(self, name: str) -> AnyArray:
+        """Return the values of one line, a row each."""
+        values: AnyArray = self._columns[name]
+        return values
 
     def _load(self) -> bool:
         if self._next_row >= self._rows:
             return False
         for name in self.getlinealiases():
-            getattr(self.lines, name)[0] = float(self._columns[name][self._next_row])
+            getattr(self.lines, name)[0] = float(self.column_of(name)[self._next_row])
         self._next_row += 1
         return True
 
@@ -73,13 +83,12 @@ class ArrayData(bt.feed.DataBase):
         if not self._bulk():
             super().preload()
             return
-        for name, line in zip(self.getlinealiases(), self.lines.lines, strict=True):
-            self._hand_over(line, self._columns[name])
+        self._fill()
         self._next_row = self._rows
-        self.home()
 
-    def _hand_over(self, line: Any, values: AnyArray) -> None:
-        line.array = _buffer(values, line.extension)
+    def _fill(self) -> None:
+        for name, line in zip(self.getlinealiases(), self.lines.lines, strict=True):
+            line.array = _buffer(self.column_of(name), line.extension)
 
 
 class PanelData(ArrayData):
@@ -165,24 +174,37 @@ class ClockLine(bt.LineBuffer):
     clock: Clock
     listed: int = 0
     """Engine row of the feed's first bar: the line has no value before it."""
-    _values: AnyArray | None = None
+    alias: str
+    """Which line of the feed it is."""
 
-    def hand_over(self, values: AnyArray) -> None:
-        """Take a column that becomes the buffer when somebody reads it."""
-        self._values = values
-        del self.array
+    def reset(self) -> None:
+        """Stand before the first row, without values."""
+        if self.mode != self.UnBounded:
+            super().reset()
+            return
+        self._idx, self._count, self.extension = -1, 0, 0
+        self.array, self.useislice = array.array("d"), False
+
+    def home(self) -> None:
+        """Stand before the first row."""
+        if self.mode != self.UnBounded:
+            super().home()
+            return
+        self._idx, self._count = -1, 0
+
+    def stand_at(self, row: int) -> None:
+        """Stay where the clock was, so that the line can still be read after the run."""
+        self._idx, self._count = row - self.listed, max(row + 1 - self.listed, 0)
 
     def __getattr__(self, name: str) -> Any:
-        if name != "array" or self._values is None:
+        if name != "array":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.array = _buffer(self._values)
+        self.array = _buffer(self._owner.column_of(self.alias))
         return self.array
 
     def buflen(self) -> int:
         """Rows that the buffer holds, whether copied yet or not."""
-        if self._values is not None and "array" not in self.__dict__:
-            return len(self._values)
-        return int(super().buflen())
+        return int(super().buflen() if "array" in self.__dict__ else self._owner.rows)
 
     def __getitem__(self, ago: int) -> float:
         row = self.clock.row
@@ -230,16 +252,46 @@ class AlignedData(ArrayData):
     def __init__(self, **_: Any) -> None:
         super().__init__()
         clock = self.p.clock or Clock()
-        for line in self.lines.lines:
+        for name, line in zip(self.getlinealiases(), self.lines.lines, strict=True):
             # Backtrader has just made these lines; making each a second time is a third of a feed's cost.
             line.__class__ = ClockLine
-            line.clock, line.listed, line._count = clock, self.p.listed, 0
+            line.clock, line.listed, line.alias, line._count = clock, self.p.listed, name, 0
+        self._tick_nullify()
 
-    def _hand_over(self, line: Any, values: AnyArray) -> None:
-        if line.extension:
-            super()._hand_over(line, values)
+    def _open(self) -> int:
+        return self.rows
+
+    @property
+    def rows(self) -> int:
+        """Sessions from the first bar on."""
+        bars = self.engine_bars
+        return int(bars.stop - bars.first - self.p.listed)
+
+    def column_of(self, name: str) -> AnyArray:
+        """Return the values of one line, a row a session."""
+        bars, column, listed = self.engine_bars, self.p.column, self.p.listed
+        if name == "datetime":
+            values: AnyArray = bars.ordinals[listed:]
+        elif name == "bar":
+            values = bars.bar[listed:, column]
+        elif name == "openinterest":
+            values = np.zeros(self.rows)
         else:
-            line.hand_over(values)
+            values = bars.prices[name][listed:, column]
+        return values
+
+    def extend(self, value: float = math.nan, size: int = 0) -> None:
+        """Make room for ``size`` rows beyond the last."""
+        if size:
+            super().extend(value, size)
+
+    def _fill(self) -> None:
+        for line in self.lines.lines:
+            if line.extension:
+                super()._fill()
+                return
+            # The line takes its values when somebody reads one.
+            del line.array
 
     @property
     def engine_bars(self) -> EngineBars:
@@ -260,16 +312,17 @@ class AlignedData(ArrayData):
 
 def aligned_feeds(bars: EngineBars, clock: Clock | None = None) -> list[AlignedData]:
     """Return one feed a column that ever has a bar in the rows that are run, in column order."""
-    ordinals = bars.ordinals
-    feeds = []
-    for i, listed in enumerate(bars.listed.tolist()):
-        if listed == len(ordinals):
+    sessions = bars.stop - bars.first
+    feeds: list[AlignedData] = []
+    for column, listed in enumerate(bars.listed.tolist()):
+        if listed == sessions:
             continue
-        columns: dict[str, AnyArray] = {name: values[listed:, i] for name, values in bars.prices.items()}
-        columns["datetime"] = ordinals[listed:]
-        columns["bar"] = bars.bar[listed:, i]
-        name = bars.panel.symbols[i]
-        feeds.append(
-            AlignedData(columns=columns, engine_bars=bars, column=i, listed=listed, clock=clock, name=name)
-        )
+        name = bars.panel.symbols[column]
+        if not feeds:
+            feeds.append(AlignedData(engine_bars=bars, column=column, listed=listed, clock=clock, name=name))
+            continue
+        feed = twin(feeds[0], name, column=column, listed=listed)
+        for line in feed.lines.lines:
+            line.listed = listed
+        feeds.append(feed)
     return feeds

@@ -2,88 +2,39 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numba
 import numpy as np
 
-from ares7.arrays import Dates, Float2D, Int1D
-from ares7.batch import Curves, market, run_plans
-from ares7.batch_figures import EquityFigures, equity_figures, joined
-from ares7.book import Plan, planned
+from ares7.arrays import Dates
+from ares7.batch import market, run_plans
+from ares7.batch_figures import EquityFigures, equity_figures
+from ares7.book import assemble, planned
 from ares7.config import Config
 from ares7.errors import ConfigError
-from ares7.grid import Grid, require_usable, settings_at
-from ares7.overfit import Moments
-from ares7.panel import Panel
-from ares7.params import BookParams
-from ares7.point_figures import PointFigures, PointWindows, point_windows
-from ares7.progress import progress, stage
+from ares7.grid import Grid
+from ares7.point_figures import PointWindows, point_windows
+from ares7.progress import stage
 from ares7.purged import purged_folds, walk_forward_windows
-from ares7.search import Bench, Block, block_points, run_search
-from ares7.search_store import CurveStore, prune
+from ares7.search import Bench
 from ares7.selection import SelectionConfig, require_readable
-from ares7.stages import Memo
-from ares7.trials import (
-    DataSet,
-    Purpose,
-    Trial,
-    TrialLedger,
-    data_set_of,
-    params_hash,
-)
+from ares7.trials import DataSet, data_set_of
 from feeds.backtest import computed_targets, require_affordable, usable_targets
 from feeds.engines import Chosen
-from feeds.executors import Place
+from feeds.evaluating import Evaluated as Evaluated
+from feeds.evaluating import record_points as record_points
+from feeds.evaluating import run as run
+from feeds.points import Points, numbered, plan_of
 from feeds.study import load_for, require_margin
-from feeds.trial_record import code_of, ledger_path, settings_hash, trials_of
+from feeds.trial_record import code_of, settings_hash
 
 ROOT = Path(__file__).resolve().parent.parent
-UNFINISHED = 4
-"""Interrupted searches whose curves are kept for a later call."""
 FILL_HORIZON = 1
 """A decision at the last close that trains fills in the session after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """The points of a grid and which of them are the same.
-
-    Attributes
-    ----------
-    grid : Grid
-    chosen : Chosen
-        Strategy and base parameters.
-    hashes : tuple of D str
-        `ares7.trials.params_hash` of each distinct point.
-    unique : (D,) int64
-        Number of the first point with these parameters.
-    place : (P,) int64
-        Row of each point among the distinct ones.
-    """
-
-    grid: Grid
-    chosen: Chosen
-    hashes: tuple[str, ...]
-    unique: Int1D
-    place: Int1D
-
-    def settings(self, row: int) -> BookParams:
-        """Return the parameters of a distinct point."""
-        base = self.chosen.settings.model_dump()
-        model = type(self.chosen.settings)
-        found = settings_at(self.grid, int(self.unique[row]), model, base, self.chosen.name)
-        return found  # type: ignore[return-value]
-
-    def several(self, rows: Int1D) -> list[BookParams]:
-        """Return the parameters of distinct points."""
-        return [self.settings(row) for row in rows.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,66 +77,16 @@ class Search:
             str(self.dates[-1]),
             self.settings_hash,
             self.code,
+            np.__version__,
+            numba.__version__,
         ]
         parts += [self.points.chosen.name, *self.points.hashes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """Curves and figures of the distinct points.
-
-    Attributes
-    ----------
-    search : Search
-    curves : Curves
-    figures : PointFigures
-    resumed : int
-        Points whose curves an interrupted search had left.
-    seconds : float
-        Of the evaluation.
-    """
-
-    search: Search
-    curves: Curves
-    figures: PointFigures
-    resumed: int
-    seconds: float
-
-
-def plan_of(strategy: type[Any], name: str) -> Any:
-    """Return the strategy's plan function; of one that has only ``weights``, its targets as a plan."""
-    if strategy.plan is not None:
-        return strategy.plan
-
-    def written_out(panel: Panel, params: BookParams, memo: Memo) -> Plan:
-        return planned(panel, usable_targets(panel, strategy, params, name))
-
-    return written_out
-
-
-def numbered(grid: Grid, chosen: Chosen, *, allowed: bool) -> tuple[Points, frozenset[str], int]:
-    """Validate a grid and find its distinct points.
-
-    Returns
-    -------
-    Points, and the inputs and rows of warm-up that the hungriest point needs.
-    """
-    base, model = chosen.settings.model_dump(), type(chosen.settings)
-    require_usable(grid, model, base, chosen.name, allowed=allowed)
-    place = np.empty(len(grid), np.int64)
-    unique: list[int] = []
-    rows: dict[str, int] = {}
-    needs, warmup = chosen.settings.requires, 0
-    for point in range(len(grid)):
-        settings: Any = settings_at(grid, point, model, base, chosen.name)
-        digest = params_hash(chosen.name, settings.model_dump(mode="json"))
-        if digest not in rows:
-            rows[digest] = len(unique)
-            unique.append(point)
-            needs, warmup = needs | settings.requires, max(warmup, settings.warmup)
-        place[point] = rows[digest]
-    return Points(grid, chosen, tuple(rows), np.array(unique, np.int64), place), needs, warmup
+    @property
+    def folder(self) -> Path:
+        """Where curves and panels lie while a search runs: in ``data.cache``, else beside the runs."""
+        return (self.config.data.cache or self.config.runs.folder / ".searches") / "searches"
 
 
 def windows_of(config: Config, dates: Dates, rule: SelectionConfig, warmup: int) -> PointWindows:
@@ -241,22 +142,25 @@ def prepare(
     ------
     ConfigError, DataError
     """
-    points, needs, warmup = numbered(grid, chosen, allowed=allowed)
+    points, needs = numbered(config, grid, chosen, allowed=allowed)
     for settings in (chosen.settings, baseline.settings):
         require_margin(config, settings)
     stage("loading data")
-    warmup = max(warmup, baseline.settings.warmup)
-    panel = load_for(config, needs | baseline.settings.requires, warmup, chosen.name)
+    warmup = max(needs.warmup, baseline.settings.warmup)
+    panel = load_for(config, needs.inputs | baseline.settings.requires, warmup, chosen.name)
     place = market(panel, account=config.account, costs=config.costs)
     windows = windows_of(config, place.dates, rule, warmup)
     targets = computed_targets(panel, baseline.strategy, baseline.settings, baseline.name, config.data.cache)
     require_affordable(panel, targets, config.account, baseline.name)
+    _say_what_is_compiled()
     nav = run_plans(place, [planned(panel, targets)]).nav
     free = config.metrics.risk_free
+    bench = Bench(place, plan_of(chosen.strategy, chosen.name), windows.slices, nav[0], free)
+    _try_first(config, bench, points)
     return Search(
         config=config,
         points=points,
-        bench=Bench(place, plan_of(chosen.strategy, chosen.name), windows.slices, nav[0], free),
+        bench=bench,
         windows=windows,
         baseline=equity_figures(nav, windows.slices, nav[0], free),
         data_set=data_set_of(panel, place.dates[0], place.dates[-1]),
@@ -265,102 +169,21 @@ def prepare(
     )
 
 
-def run(search: Search, place: Place, *, run: str, purpose: Purpose, created: dt.datetime) -> Evaluated:
-    """Evaluate every distinct point; each block is on the disk and in the ledger before the search goes on.
-
-    Parameters
-    ----------
-    place : Place
-        Where points are run (`feeds.executors`).
-    run : str
-        Name under which they are recorded.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        The finished points are kept: the same call goes on from there.
-    """
-    count, sessions = len(search.points.hashes), len(search.dates)
-    home = (search.config.data.cache or search.config.runs.folder / ".searches") / "searches"
-    prune(home, UNFINISHED)
-    store = CurveStore(home / search.digest, search.digest, count, sessions)
-    figures: dict[int, tuple[Int1D, EquityFigures]] = {}
-    began = time.perf_counter()
-    done = store.done
-    left = np.flatnonzero(~done)
-    workers = place.workers
-    size = block_points(sessions, search.bench.market.tape.close.shape[1], len(left), workers)
-    with TrialLedger(ledger_path(search.config)) as ledger, progress("points", count) as step:
-        step(int(done.sum()))
-
-        def keep(block: Block) -> None:
-            rows = left[block.first : block.first + len(block.curves.nav)]
-            store.keep(rows, block.curves)
-            figures[block.first] = rows, block.figures
-            trials = _trials(search, search.points.several(rows), block.curves, block.figures)
-            ledger.record(search.data_set, trials, run=run, purpose=purpose, created=created)
-            step(len(rows))
-
-        with place.executor(search) as (executor, task):
-            run_search(task, _blocks(search.points, left, size), executor, in_flight=2 * workers, keep=keep)
-    rest = np.flatnonzero(done)
-    old = store.curves(rest)
-    found = [*figures.values(), (rest, _figures_of(search, old.nav))] if len(rest) else list(figures.values())
-    order = np.argsort(np.concatenate([rows for rows, _ in found]))
-    together = joined([part for _, part in found])
-    equity = EquityFigures(**{name: getattr(together, name)[order] for name in EquityFigures.__slots__})
-    curves = store.curves(np.arange(count))
-    store.remove()
-    return Evaluated(
-        search,
-        curves,
-        PointFigures(search.windows, equity, search.baseline, curves.turnover, curves.fees),
-        len(rest),
-        time.perf_counter() - began,
-    )
+def _try_first(config: Config, bench: Bench, points: Points) -> None:
+    """Refuse what a backtest of the first point would refuse: unusable weights, too little cash."""
+    settings, name, panel = points.settings(0), points.chosen.name, bench.market.panel
+    targets = usable_targets(panel, assemble(panel, bench.plan(panel, settings, bench.memo)), settings, name)
+    require_affordable(panel, targets, config.account, name)
 
 
-def _figures_of(search: Search, nav: Float2D) -> EquityFigures:
-    bench = search.bench
-    return equity_figures(nav, bench.windows, bench.baseline_nav, bench.risk_free)
+def _say_what_is_compiled() -> None:
+    """Say why the first search of an installation takes longer."""
+    from ares7 import batch_kernel
 
-
-def _blocks(points: Points, rows: Int1D, size: int) -> Iterator[tuple[int, Sequence[BookParams]]]:
-    for first in range(0, len(rows), size):
-        yield first, points.several(rows[first : first + size])
-
-
-def record_points(
-    search: Search,
-    points: Sequence[BookParams],
-    curves: Curves,
-    *,
-    run: str,
-    purpose: Purpose,
-    created: dt.datetime,
-) -> None:
-    """Record points that are not of the grid."""
-    figures = _figures_of(search, curves.nav)
-    with TrialLedger(ledger_path(search.config)) as ledger:
-        trials = _trials(search, points, curves, figures)
-        ledger.record(search.data_set, trials, run=run, purpose=purpose, created=created)
-
-
-def _trials(
-    search: Search, points: Sequence[BookParams], curves: Curves, figures: EquityFigures
-) -> list[Trial]:
-    """What the ledger keeps of a block."""
-    f, count = figures, len(search.dates) - 1
-    return trials_of(
-        search.points.chosen.name,
-        points,
-        dates=search.dates,
-        nav=curves.nav,
-        baseline_nav=search.bench.baseline_nav,
-        total=Moments(count, f.mean, f.sd, f.skew, f.kurtosis),
-        active=Moments(count, f.active_mean, f.active_sd, f.active_skew, f.active_kurtosis),
-        drawdown=f.max_drawdown,
-        turnover=curves.turnover,
-        settings=search.settings_hash,
-        code=search.code,
-    )
+    source = Path(batch_kernel.__file__)
+    cache = getattr(batch_kernel.run_block, "_cache", None)
+    if cache is None:
+        return  # plain Python: NUMBA_DISABLE_JIT
+    compiled = list(Path(cache.cache_path).glob(f"{source.stem}.run_block-*.nbi"))
+    if not any(index.stat().st_mtime >= source.stat().st_mtime for index in compiled):
+        stage("compiling for the first time, about 10 s")

@@ -52,7 +52,7 @@ def code_of(strategy: type[Any]) -> str:
 
 def trials_of(
     strategy: str,
-    points: Sequence[BookParams],
+    points: Sequence[BookParams | str],
     *,
     dates: Dates,
     nav: Float2D,
@@ -68,6 +68,8 @@ def trials_of(
 
     Parameters
     ----------
+    points : sequence of P BookParams or str
+        Parameters, or their `ares7.trials.canonical` text.
     dates : (S,) datetime64[D]
     nav : (P, S) USD
     baseline_nav : (S,) USD
@@ -87,7 +89,7 @@ def trials_of(
     return [
         Trial(
             strategy=strategy,
-            params=point.model_dump(mode="json"),
+            params=point if isinstance(point, str) else point.model_dump(mode="json"),
             settings_hash=settings,
             code_version=code,
             first=dates[0],

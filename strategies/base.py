@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import backtrader as bt
 import numpy as np
 
-from ares7.arrays import Bool1D, Float1D, Int1D
+from ares7.arrays import Float1D, Int1D
 from ares7.book import Plan, Targets
 from ares7.config import AccountConfig
 from ares7.errors import ConfigError
@@ -92,7 +92,10 @@ class PortfolioStrategy(bt.Strategy):
         )
         self._lean = self._use_baskets and self._nobody_needs_notify()
         self._awake = [a for a in self.analyzers if _acts_on_bars(a)]
+        self._close, self._bar = self._bars.prices["close"], self._bars.bar
+        self._whole = self._account.shares == "whole"
         self._row = -1
+        self._today = self.lines.lines[0]
         self._rows = {day: row for row, day in enumerate(self._bars.ordinals.tolist())}
         self._feeds = {feed.column: feed for feed in self.datas if hasattr(feed, "engine_bars")}
         self._refused: list[Any] = []
@@ -132,9 +135,11 @@ class PortfolioStrategy(bt.Strategy):
         if not self._lean:
             super()._oncepost(dt)
             return
-        line = self.lines.lines[0]
-        line.forward()
-        line[0] = dt
+        today = self._today
+        # `LineBuffer.forward`, written out.
+        today.array.append(dt)
+        today._idx += 1
+        today.lencount += 1
         self.next()
         for analyzer in self._awake:
             analyzer._next()
@@ -151,28 +156,28 @@ class PortfolioStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Trade where the mask says so; retry refused buys otherwise (rulings 2 and 4)."""
-        row = self._rows.get(self.lines.datetime[0], self._row)
+        row = self._rows.get(self._today[0], self._row)
         if row == self._row:
             return  # another feed has a bar where the panel has no session
         self._row = row
-        if self._decide[self._row]:
+        if self._decide[row]:
             self._decision()
         else:
             self._retry()
         self._refused.clear()
 
     def _decision(self) -> None:
-        close, bar, held = self._now()
+        close, bar, held, row = self._close[self._row], self._bar[self._row], self._held(), self.row
         basket = decide_orders(
-            self._targets.weights[self.row],
+            self._targets.weights[row],
             held,
             close,
             bar,
             net_asset_value(self.broker.getcash(), held, close),
-            whole=self._account.shares == "whole",
+            whole=self._whole,
             min_trade_nav=self._account.min_trade_nav,
         )
-        on_switch = bool(self._targets.on_switch[self.row])
+        on_switch = bool(self._targets.on_switch[row])
         if self._use_baskets:
             self.broker.cancel_waiting()
             self.broker.submit_basket(basket, on_switch=on_switch)
@@ -182,14 +187,11 @@ class PortfolioStrategy(bt.Strategy):
         self._submit_singly(basket, OrderKind.DECISION, on_switch)
 
     def _retry(self) -> None:
-        if self._use_baskets:
-            symbol, missing = self.broker.refused_buys()
-        else:
-            symbol = np.array([o.data.column for o in self._refused], dtype=np.int64)
-            missing = np.array([abs(o.created.size) for o in self._refused], dtype=np.float64)
-        if not len(symbol):
+        refused = self.broker.refused_buys() if self._use_baskets else self._refused_buys()
+        if refused is None:
             return
-        close, bar, _ = self._now()
+        symbol, missing = refused
+        close, bar = self._close[self._row], self._bar[self._row]
         basket = retry_orders(
             symbol,
             missing,
@@ -197,12 +199,19 @@ class PortfolioStrategy(bt.Strategy):
             bar,
             self.broker.getcash(),
             self._fees(symbol, missing, close),
-            whole=self._account.shares == "whole",
+            whole=self._whole,
         )
         if self._use_baskets:
             self.broker.submit_basket(basket, kind=OrderKind.RETRY)
             return
         self._retried.update(self._submit_singly(basket, OrderKind.RETRY))
+
+    def _refused_buys(self) -> tuple[Int1D, Float1D] | None:
+        """Columns and shares of single orders refused in this session, if any."""
+        if not self._refused:
+            return None
+        symbol = np.array([order.data.column for order in self._refused], dtype=np.int64)
+        return symbol, np.array([abs(order.created.size) for order in self._refused], dtype=np.float64)
 
     def _fees(self, symbol: Int1D, shares: Float1D, close: Float1D) -> Float1D:
         """(K,) USD by the commission scheme of whichever broker trades."""
@@ -223,16 +232,16 @@ class PortfolioStrategy(bt.Strategy):
             )
         return references
 
-    def _now(self) -> tuple[Float1D, Bool1D, Float1D]:
-        bars = self._bars
+    def _held(self) -> Float1D:
+        """(N,) shares."""
         if self._use_baskets:
-            held = self.broker.held
-        else:
-            held = np.zeros(len(self._panel.symbols))
-            for column, feed in self._feeds.items():
-                if len(feed):
-                    held[column] = self.broker.getposition(feed).size
-        return bars.prices["close"][self._row], bars.bar[self._row], held
+            held: Float1D = self.broker.held
+            return held
+        held = np.zeros(len(self._panel.symbols))
+        for column, feed in self._feeds.items():
+            if len(feed):
+                held[column] = self.broker.getposition(feed).size
+        return held
 
     def _addnotification(self, order: Any, quicknotify: bool = False) -> None:
         """Remember refused buys for one retry, so that a subclass may have a ``notify_order`` of its own."""

@@ -7,14 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ares7.arrays import Bool1D, Float1D
+from ares7.arrays import Bool1D, Bool2D, Float2D, Int1D
 from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.errors import MissingData
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.risk import MEMORY, model_returns, trailing_drawdown
+from ares7.signals.cross_section import normalised
 from ares7.signals.volatility import risk_at
-from ares7.signals.windows import trailing_mean
+from ares7.signals.windows import mean_at
 from ares7.stages import stage
 from strategies.base import PortfolioStrategy
 
@@ -62,12 +63,9 @@ def _column(panel: Panel, symbol: str) -> int:
     return panel.symbols.index(symbol)
 
 
-def trend_gate(close: Float1D, window: int) -> Bool1D:
-    """True where the close is strictly above its own average; false where either is missing."""
-    average = trailing_mean(close, window)
-    out = np.zeros(len(close), dtype=bool)
-    np.greater(close, average, out=out, where=np.isfinite(close) & np.isfinite(average))
-    return out
+def trend_gate(close: Float2D, rows: Int1D, window: int) -> Bool2D:
+    """(R, N) bool: the close is strictly above its own average at that row; false where either is missing."""
+    return np.greater(close[rows], mean_at(close, rows, window))
 
 
 def _basket(panel: Panel, params: Params) -> Sleeve:
@@ -75,19 +73,15 @@ def _basket(panel: Panel, params: Params) -> Sleeve:
     columns = np.array([_column(panel, symbol) for symbol in params.assets])
     close = np.ascontiguousarray(panel.fields["close"][:, columns])
     volatility = risk_at(close, None, rows, params.vol_window, params.vol_window).volatility
-    usable = np.isfinite(close[rows]) & np.isfinite(volatility) & (np.nan_to_num(volatility) > 0)
-    inverse = np.where(usable, 1.0 / np.where(usable, volatility, 1.0), 0.0)
-    total = inverse.sum(axis=1, keepdims=True)
-    share = np.divide(inverse, total, out=np.zeros_like(inverse), where=total > 0)
-    gates = np.stack(
-        [trend_gate(close[:, i], params.trend_window)[rows] for i in range(len(columns))], axis=1
-    )
+    usable = np.isfinite(close[rows]) & np.greater(volatility, 0)
+    share = normalised(np.divide(1.0, volatility, out=np.zeros(volatility.shape), where=usable))
+    gates = trend_gate(close, rows, params.trend_window)
     book = np.zeros((len(rows), panel.shape[1]))
     book[:, columns] = np.where(gates, share, 0.0)
     if params.cash_symbol is not None:
         parked = _column(panel, params.cash_symbol)
         gated = np.where(gates, 0.0, share).sum(axis=1)
-        book[:, parked] += gated * panel.bar[rows, parked]
+        book[:, parked] += gated * np.isfinite(panel.fields["close"][rows, parked])
     return Sleeve(rows, book)
 
 
@@ -106,7 +100,8 @@ def risk_on(panel: Panel, params: Params) -> Bool1D:
     drawdown = trailing_drawdown(model_returns(panel, unswitched, cost_bps=0.0))
     calm = np.zeros(len(close), dtype=bool)
     np.greater(fall, params.fall_limit, out=calm, where=np.isfinite(fall))
-    return trend_gate(close, params.trend_window) & calm & (drawdown > params.drawdown_limit)
+    trend = trend_gate(close[:, None], np.arange(len(close)), params.trend_window)[:, 0]
+    return trend & calm & (drawdown > params.drawdown_limit)
 
 
 def _switch(panel: Panel, params: Params) -> Sleeve:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ares7.arrays import Float1D
 from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
 from ares7.panel import Panel
 from ares7.params import BookParams
-from ares7.signals.cross_section import best_first, zscore
+from ares7.signals.cross_section import normalised, places, zscore
 from ares7.signals.volatility import risk_at
 from ares7.stages import stage
 from strategies.base import PortfolioStrategy
@@ -36,22 +35,6 @@ class Params(BookParams):
         return frozenset({"index"})
 
 
-def _row(volatility: Float1D, downside: Float1D, beta: Float1D, rank: np.ndarray, params: Params) -> Float1D:
-    eligible = np.isfinite(volatility) & np.isfinite(beta) & (volatility > 0)
-    book = np.zeros(len(volatility))
-    count = int(eligible.sum())
-    if count == 0:
-        return book
-    parts = [np.where(eligible, part, np.nan) for part in (volatility, downside, np.abs(beta))]
-    score = zscore(
-        zscore(parts[0]) + params.downside_weight * zscore(parts[1]) + params.beta_weight * zscore(parts[2])
-    )
-    calmest = best_first(-score, eligible, rank)[: max(int(count * params.top_quantile), 1)]
-    book[calmest] = 1.0 / volatility[calmest]
-    book /= book.sum()
-    return book
-
-
 @stage("lookback", "top_quantile", "vol_window", "beta_window", "downside_weight", "beta_weight")
 def sleeve(panel: Panel, params: Params) -> Sleeve:
     """Weights inside the sleeve at each month end.
@@ -59,16 +42,19 @@ def sleeve(panel: Panel, params: Params) -> Sleeve:
     Eligible are member stocks with a close at t whose windows miss at most two returns (rulings 19).
     """
     rows = month_end_rows(panel, params.lookback)
-    stocks = np.flatnonzero(panel.is_stock)
-    close = np.ascontiguousarray(panel.fields["close"][:, stocks])
+    close = panel.fields["close"]
     risk = risk_at(close, panel.signal("index"), rows, params.vol_window, params.beta_window)
-    here = (panel.bar & panel.member)[np.ix_(rows, stocks)]
-    rank = panel.symbol_rank[stocks]
-    book = np.zeros((len(rows), panel.shape[1]))
-    for i in range(len(rows)):
-        volatility = np.where(here[i], risk.volatility[i], np.nan)
-        book[i, stocks] = _row(volatility, risk.downside[i], risk.beta[i], rank, params)
-    return Sleeve(rows, book)
+    eligible = np.isfinite(close[rows]) & panel.member[rows] & panel.is_stock
+    eligible &= np.isfinite(risk.beta) & np.greater(risk.volatility, 0)
+    volatility, downside, beta = (
+        zscore(np.where(eligible, part, np.nan))
+        for part in (risk.volatility, risk.downside, np.abs(risk.beta))
+    )
+    score = zscore(volatility + params.downside_weight * downside + params.beta_weight * beta)
+    held = np.maximum((eligible.sum(axis=1) * params.top_quantile).astype(np.int64), 1)[:, None]
+    calmest = eligible & (places(-score, eligible, panel.symbol_rank) < held)
+    inverse = np.divide(1.0, risk.volatility, out=np.zeros(calmest.shape), where=calmest)
+    return Sleeve(rows, normalised(inverse))
 
 
 def weights(panel: Panel, params: Params) -> Targets:

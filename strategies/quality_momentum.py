@@ -24,7 +24,7 @@ from ares7.book import (
 from ares7.grid import Grid
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
-from ares7.signals.cross_section import best_first, leg, merge, standard_score
+from ares7.signals.cross_section import leg, merge, normalised, places, standard_score
 from ares7.signals.momentum import momentum
 from ares7.signals.regime import Regime
 from ares7.stages import Memo, compute, stage
@@ -129,9 +129,8 @@ def scores(panel: Panel, params: TiltParams) -> Scores:
     """
     rows = month_end_rows(panel, params.lookback)
     close = panel.fields["close"]
-    bar = panel.bar
-    longest = max(params.periods)
-    eligible = (bar & panel.member & panel.is_stock)[rows] & bar[rows - longest]
+    eligible = np.isfinite(close[rows]) & np.isfinite(close[rows - max(params.periods)])
+    eligible &= panel.member[rows] & panel.is_stock
     momenta = [momentum(close, rows, period, params.skip) for period in params.periods]
     score = np.zeros((len(rows), panel.shape[1]))
     coverage = np.zeros(len(rows))
@@ -145,38 +144,45 @@ def scores(panel: Panel, params: TiltParams) -> Scores:
     return Scores(rows, eligible, score, coverage)
 
 
-def tilted_row(score: Float1D, eligible: Bool1D, rank: Int1D, params: TiltParams) -> Float1D:
-    """One month end's weights: base 1/n, top names up, bottom names down, clipped at 0, normalised.
+def tilted_rows(score: Float2D, eligible: Bool2D, rank: Int1D, params: TiltParams) -> Float2D:
+    """Weights at each month end: base 1/n, top names up, bottom names down, clipped at 0, normalised.
 
     All scores equal means no tilt.
+
+    Parameters
+    ----------
+    score : (R, N)
+    eligible : (R, N) bool
+    rank : (N,) int64
+        `Panel.symbol_rank`: breaks ties.
+    params : TiltParams
+
+    Returns
+    -------
+    (R, N) fraction of the sleeve
+        All zeros in a row without eligible names.
     """
-    count = int(eligible.sum())
-    book = np.zeros(len(score))
-    if count == 0:
-        return book
-    book[eligible] = 1.0 / count
-    spread = score[eligible]
-    if spread.max() - spread.min() > 0:
-        order = best_first(score, eligible, rank)
-        top, bottom = max(1, int(count * params.top_frac)), max(1, int(count * params.bottom_frac))
-        up = params.tilt_per_name if params.tilt == "per_name" else params.tilt_budget / (2 * top)
-        down = params.tilt_per_name if params.tilt == "per_name" else params.tilt_budget / (2 * bottom)
-        book[order[-bottom:]] -= down
-        book[order[:top]] += up
-    book = np.maximum(book, 0.0)
-    book /= book.sum()
-    return book
+    count = eligible.sum(axis=1, keepdims=True)
+    top, bottom = (
+        np.maximum((count * fraction).astype(np.int64), 1)
+        for fraction in (params.top_frac, params.bottom_frac)
+    )
+    each = params.tilt == "per_name"
+    up, down = (params.tilt_per_name if each else params.tilt_budget / (2 * n) for n in (top, bottom))
+    highest = np.where(eligible, score, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    lowest = np.where(eligible, score, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    tilts, place = eligible & (highest > lowest), places(score, eligible, rank)
+    book = eligible / np.maximum(count, 1)
+    book -= np.where(tilts & (place >= count - bottom), down, 0.0)
+    book += np.where(tilts & (place < top), up, 0.0)
+    return normalised(np.maximum(book, 0.0))
 
 
 @stage("top_frac", "bottom_frac", "tilt", "tilt_per_name", "tilt_budget", uses=(scores,))
 def tilted(panel: Panel, params: TiltParams, memo: Memo) -> Sleeve:
     """Return the tilted sleeve at each month end."""
     scored = memo(scores, panel, params)
-    rank = panel.symbol_rank
-    book = np.zeros(scored.score.shape)
-    for i in range(len(scored.rows)):
-        book[i] = tilted_row(scored.score[i], scored.eligible[i], rank, params)
-    return Sleeve(scored.rows, book)
+    return Sleeve(scored.rows, tilted_rows(scored.score, scored.eligible, panel.symbol_rank, params))
 
 
 @stage(uses=(scores,))

@@ -182,7 +182,7 @@ def _book(panel: Panel, params: Params, memo: Memo, scale: Float1D | None = None
 def curve(panel: Panel, params: Params, memo: Memo) -> Float1D:
     """(T,) returns of the unscaled book itself, which the risk scalers read (rulings 10)."""
     targets = assemble(panel, _book(panel, params, memo))
-    return model_returns(panel, targets.weights, params.risk.cost_bps)
+    return model_returns(panel, targets.weights, params.curve_cost_bps)
 
 
 def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ares7.arrays import AnyArray, Bool1D, Bool2D, Float1D, Float2D, Int1D
+from ares7.arrays import AnyArray, Bool1D, Bool2D, Float1D, Float2D, Int1D, Int2D
 
 FLAT = 1e-12
 """Relative spread below which all values count as equal: their z-scores are 0."""
@@ -123,6 +123,34 @@ def leg(columns: Sequence[Float2D], among: Bool2D) -> Float2D:
         values += has
     has = values > 0
     return _standardised(total / np.maximum(values, 1), has, has.sum(axis=-1, keepdims=True))
+
+
+def normalised(x: Float2D) -> Float2D:
+    """Divide each row of (R, N) by its sum; a row that sums to 0 is all zeros."""
+    total = x.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(x, total, out=np.zeros(x.shape), where=total > 0))
+
+
+def places(score: Float2D, among: Bool2D, symbol_rank: Int1D) -> Int2D:
+    """Place of each name in its row, 0 for the highest score, ties by symbol (C4); those not in ``among`` come last.
+
+    Parameters
+    ----------
+    score : (R, N)
+    among : (R, N) bool
+        Names that are ranked; their scores are finite.
+    symbol_rank : (N,) int64
+
+    Returns
+    -------
+    (R, N) int64
+    """
+    by_symbol = np.argsort(symbol_rank)
+    key = np.where(among, -score, np.inf)[:, by_symbol]
+    order = by_symbol[np.argsort(key, axis=1, kind="stable")]
+    out = np.empty(score.shape, dtype=np.int64)
+    np.put_along_axis(out, order, np.broadcast_to(np.arange(score.shape[1]), score.shape), axis=1)
+    return out
 
 
 def best_first(score: Float1D, among: Bool1D, symbol_rank: Int1D) -> Int1D:

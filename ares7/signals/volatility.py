@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int1D
-from ares7.signals.windows import spanning_returns
+from ares7.signals.windows import column_sums, spanning_returns
 
 MAX_MISSING = 2
 """Returns that a window may miss before the name is not eligible."""
@@ -37,29 +37,24 @@ class Risk:
     beta: Float2D
 
 
-def _sum(x: Float2D) -> Float1D:
-    """(P,) sums down the rows, oldest first; numpy adds a single column in pairs."""
-    return np.asarray(x.sum(axis=0) if x.shape[1] > 1 else x.cumsum(axis=0)[-1])
-
-
 def _deviation(returns: Float2D) -> Float1D:
     """(P,) sample deviation of the returns that are there."""
     there = np.isfinite(returns)
     count = there.sum(axis=0)
-    mean = _sum(np.where(there, returns, 0.0)) / np.maximum(count, 1)
+    mean = column_sums(np.where(there, returns, 0.0)) / np.maximum(count, 1)
     gap = np.where(there, returns - mean, 0.0)
-    return np.asarray(np.sqrt(_sum(gap * gap) / np.maximum(count - 1, 1)))
+    return np.asarray(np.sqrt(column_sums(gap * gap) / np.maximum(count - 1, 1)))
 
 
 def _slope(returns: Float2D, market: Float2D) -> Float1D:
     """(P,) slope on the market over the sessions on which both have a return."""
     there = np.isfinite(returns) & np.isfinite(market)
     count = np.maximum(there.sum(axis=0), 1)
-    mean = _sum(np.where(there, market, 0.0)) / count
+    mean = column_sums(np.where(there, market, 0.0)) / count
     deviation = np.where(there, market - mean, 0.0)
-    mean = _sum(np.where(there, returns, 0.0)) / count
-    covariance = _sum(deviation * np.where(there, returns - mean, 0.0))
-    return _ratio(covariance, _sum(deviation * deviation))
+    mean = column_sums(np.where(there, returns, 0.0)) / count
+    covariance = column_sums(deviation * np.where(there, returns - mean, 0.0))
+    return _ratio(covariance, column_sums(deviation * deviation))
 
 
 def _ratio(covariance: Float2D, variance: AnyArray) -> Float2D:
@@ -110,7 +105,7 @@ def _holed_windows(
 
 def _returns_within(close: Float2D, rows: Int1D, columns: Int1D, depth: int) -> Float2D:
     """(depth, P) returns of the windows that end at ``rows``, from closes of these windows alone."""
-    return spanning_returns(close[rows + np.arange(-depth, 1)[:, None], columns])[0][1:]
+    return spanning_returns(close[rows + np.arange(-depth, 1)[:, None], columns])[1:]
 
 
 def _enough(returns: Float2D) -> Bool2D:

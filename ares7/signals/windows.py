@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int2D
+from ares7.arrays import AnyArray, Bool2D, Float1D, Float2D, Int1D, Int2D
 
 
 def trailing_sum(x: Float1D, width: int) -> Float1D:
@@ -32,6 +32,32 @@ def trailing_sum(x: Float1D, width: int) -> Float1D:
 def trailing_mean(x: Float1D, width: int) -> Float1D:
     """Mean of the ``width`` latest values; NaN until the window is full."""
     return trailing_sum(x, width) / width
+
+
+def column_sums(x: Float2D) -> Float1D:
+    """(P,) sums down the rows of (W, P), oldest first; numpy adds a single column in pairs."""
+    return np.asarray(x.sum(axis=0) if x.shape[1] != 1 else x.cumsum(axis=0)[-1])
+
+
+def mean_at(x: Float2D, rows: Int1D, width: int) -> Float2D:
+    """Mean of the ``width`` latest values at chosen rows, oldest added first: `trailing_mean` of each column there.
+
+    Parameters
+    ----------
+    x : (T, N)
+    rows : (R,) int64
+    width : int
+
+    Returns
+    -------
+    (R, N)
+        NaN before the window is full, and wherever it holds a NaN.
+    """
+    out = np.full((len(rows), x.shape[1]), np.nan)
+    full = rows >= width - 1
+    window = x[rows[full] + np.arange(1 - width, 1)[:, None]]
+    out[full] = column_sums(window.reshape(width, -1)).reshape(-1, x.shape[1]) / width
+    return out
 
 
 def trailing_std(x: Float1D, width: int, min_values: int | None = None) -> Float1D:
@@ -93,7 +119,7 @@ def latest_bar(bar: Bool2D) -> Int2D:
     return out
 
 
-def spanning_returns(close: Float2D) -> tuple[Float2D, Int2D]:
+def spanning_returns(close: Float2D) -> Float2D:
     """Simple returns from bar to bar; the return after a gap spans it.
 
     Parameters
@@ -103,10 +129,8 @@ def spanning_returns(close: Float2D) -> tuple[Float2D, Int2D]:
 
     Returns
     -------
-    returns : (T, N) fraction
+    (T, N) fraction
         NaN where the name has no bar or no earlier one.
-    since : (T, N) int64
-        Row of the earlier close, -1 where there is none.
     """
     bar = np.isfinite(close)
     since = previous_bar(bar)
@@ -115,7 +139,7 @@ def spanning_returns(close: Float2D) -> tuple[Float2D, Int2D]:
     out = np.full(close.shape, np.nan)
     np.divide(close, earlier, out=out, where=known)
     out -= 1.0
-    return out, since
+    return out
 
 
 def row_window(x: AnyArray, row: int, width: int) -> AnyArray:

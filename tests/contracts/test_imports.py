@@ -100,6 +100,7 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     # The compiled twin is numba; whoever runs it pays for the import.
     numba = ("batch", "batch_kernel", "figure_kernels", "kernels", "search", "simulate")
     names = [name for name in names if name.removeprefix("ares7.") not in numba]
+    names = [name for name in names if not name.startswith("ares7.cuda.")]
     slow = sorted({"backtrader", "ib_insync", *LAZY})
     code = f"import importlib, sys\nfor n in {names!r}: importlib.import_module(n)\n"
     code += f"print(*[n for n in {slow!r} if n in sys.modules])"

@@ -13,7 +13,7 @@ from feeds.asof import latest_visible
 from feeds.backtest import run_backtest
 from feeds.filings import FIELDS, without_meaningless_ratios
 from strategies import equal_weight, quality_momentum
-from strategies.quality_momentum import TiltParams, tilted_row
+from strategies.quality_momentum import TiltParams, tilted_rows
 from tests.contracts.panels import market, weekdays, with_fields
 from tests.engine.panels import panel_of
 
@@ -26,7 +26,8 @@ D = np.datetime64
 def tilted(scores, names=None, **params):
     count = len(scores)
     rank = np.arange(count) if names is None else np.argsort(np.argsort(np.array(list(names))))
-    return tilted_row(np.array(scores, dtype=float), np.ones(count, dtype=bool), rank, TiltParams(**params))
+    score = np.array(scores, dtype=float)[None]
+    return tilted_rows(score, np.ones((1, count), dtype=bool), rank, TiltParams(**params))[0]
 
 
 def test_case_5_one_name_is_the_whole_book():
@@ -49,8 +50,8 @@ def test_case_5_all_scores_equal_is_no_tilt():
 
 
 def test_case_5_no_names_is_an_empty_book():
-    row = tilted_row(np.zeros(3), np.zeros(3, dtype=bool), np.arange(3), TiltParams())
-    assert row.tolist() == [0, 0, 0]
+    row = tilted_rows(np.zeros((1, 3)), np.zeros((1, 3), dtype=bool), np.arange(3), TiltParams())
+    assert row.tolist() == [[0, 0, 0]]
 
 
 def test_case_5_a_cross_section_without_spread_gives_the_equal_weight_base():

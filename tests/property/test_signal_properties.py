@@ -18,12 +18,22 @@ from ares7.risk import (
     vix_scale,
     vol_target_scale,
 )
-from ares7.signals.cross_section import best_first, leg, merge, standard_score, winsorise, zscore
+from ares7.signals.cross_section import (
+    best_first,
+    leg,
+    merge,
+    normalised,
+    places,
+    standard_score,
+    winsorise,
+    zscore,
+)
 from ares7.signals.momentum import momentum
 from ares7.signals.regime import HOLD_WINDOW, Regime, held_labels, raw_labels
 from ares7.signals.volatility import risk_at
 from ares7.signals.windows import (
     latest_bar,
+    mean_at,
     previous_bar,
     spanning_returns,
     trailing_mean,
@@ -82,16 +92,24 @@ def test_rulings_9_trailing_windows_do_not_depend_on_what_lies_outside(x, width,
 
 
 @quick
+@given(prices, st.integers(1, 6), st.data())
+def test_a_mean_at_chosen_rows_is_the_trailing_mean_there_to_the_last_bit(x, width, data):
+    rows = np.array(data.draw(st.lists(st.integers(0, len(x) - 1), max_size=3)), dtype=np.int64)
+    expected = np.stack([trailing_mean(column, width) for column in x.T], axis=1)[rows]
+    assert np.array_equal(mean_at(x, rows, width), expected, equal_nan=True)
+
+
+@quick
 @given(prices)
 def test_bars_and_spanning_returns_by_looking_back(close):
     bar = np.isfinite(close)
-    returns, since = spanning_returns(close)
+    returns = spanning_returns(close)
     for t in range(len(close)):
         for i in range(close.shape[1]):
             upto = [row for row in range(t + 1) if bar[row, i]]
             before = [row for row in range(t) if bar[row, i]]
             assert latest_bar(bar)[t, i] == (upto[-1] if upto else -1)
-            assert previous_bar(bar)[t, i] == since[t, i] == (before[-1] if before else -1)
+            assert previous_bar(bar)[t, i] == (before[-1] if before else -1)
             if bar[t, i] and before:
                 assert returns[t, i] == close[t, i] / close[before[-1], i] - 1.0
             else:
@@ -203,6 +221,19 @@ def test_best_first_sorts_by_score_then_symbol(scores, data):
     rank = np.array(data.draw(st.permutations(range(count))))
     expected = sorted(np.flatnonzero(among), key=lambda i: (-scores[i], rank[i]))
     assert best_first(np.array(scores, dtype=float), among, rank).tolist() == expected
+    values = np.where(among, np.array(scores, dtype=float), math.nan)
+    above = np.array([scores, scores[::-1]], dtype=float)
+    together = places(np.vstack([values, above]), np.vstack([among, above > 0]), rank)
+    assert together[0][expected].tolist() == list(range(len(expected)))
+    assert np.array_equal(np.sort(together, axis=1), np.tile(np.arange(count), (3, 1)))
+
+
+@quick
+@given(hnp.arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(1, 5)), elements=st.floats(0, 9)))
+def test_normalised_rows_sum_to_1_or_hold_nothing(x):
+    got = normalised(x)
+    for row, share in zip(x, got, strict=True):
+        assert np.array_equal(share, row / row.sum() if row.sum() > 0 else np.zeros(len(row)))
 
 
 @quick

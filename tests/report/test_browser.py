@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-from pathlib import Path
 
 import pytest
 
 from ares7.runs import write_run
-from tests.report.devtools import Chromium, find_chromium
+from tests.report.devtools import Chromium
 from tests.report.example_run import example_run
+from tests.report.in_browser import DRAWN, OUTSIDE, SCROLLS, complaints, needs_chromium, requests, save
 
-CHROMIUM = find_chromium()
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, or name one with ARES7_CHROMIUM"),
-]
+pytestmark = needs_chromium
 CHARTS = {"growth", "rolling-sharpe", "sleeves", "turnover"}
 SCREENS = [(1280, False), (1280, True), (768, False), (360, False), (360, True)]
-# What sticks out of the window, apart from what a table's own scroll bar reaches.
-OUTSIDE = """
-[...document.querySelectorAll("body, main *")]
-  .filter((element) => !element.closest(".scroll, svg, .js-plotly-plot"))
-  .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .map((element) => element.outerHTML.slice(0, 80))
-"""
-SCROLLS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-DRAWN = """
-Object.fromEntries([...document.querySelectorAll(".chart")].map((div) => [div.id, {
-  traces: div.data ? div.data.length : 0,
-  lines: div.querySelectorAll(".main-svg .scatterlayer .trace").length,
-  marks: div.querySelectorAll(".main-svg path.js-line, .main-svg path.js-fill, .main-svg .bars path").length,
-  images: div.querySelectorAll(".main-svg .heatmaplayer image").length,
-  bars: div.querySelectorAll(".main-svg .bars .point").length,
-  width: div.querySelector(".main-svg") ? div.querySelector(".main-svg").getBoundingClientRect().width : 0,
-}]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +21,6 @@ def report(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("runs")
     stamp = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     return (write_run(folder, example_run(), stamp=stamp, report=True) / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Chromium(CHROMIUM, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-def complaints(browser: Chromium) -> list[str]:
-    """Console messages, uncaught errors and browser findings."""
-    found = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
-    return [str(event) for event in browser.events if event.get("method") in found]
-
-
-def requests(browser: Chromium) -> list[str]:
-    return [
-        event["params"]["request"]["url"]
-        for event in browser.events
-        if event.get("method") == "Network.requestWillBeSent"
-    ]
 
 
 @pytest.mark.parametrize(("width", "dark"), SCREENS)
@@ -123,11 +79,3 @@ def test_hostile_names_are_shown_and_not_run(browser, tmp_path):
     assert browser.evaluate("document.querySelectorAll('img').length") == 0
     assert set(browser.evaluate(DRAWN)) == CHARTS
     assert complaints(browser) == []
-
-
-def save(browser: Chromium, name: str) -> None:
-    """Keep a picture for a human eye when ARES7_SCREENSHOTS names a folder."""
-    folder = os.environ.get("ARES7_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        browser.screenshot(Path(folder) / name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import re
 import subprocess
 import sys
@@ -18,8 +17,10 @@ from ares7 import activity, metrics
 from ares7.errors import ConfigError, DataError
 from ares7.limitations import NOT_MODELLED
 from ares7.runs import write_run
-from ares7.tearsheet import build_report, require_plotly, write_report
+from ares7.tearsheet import build_report, write_report
+from ares7.tearsheet_contamination import touched
 from tests.report.example_run import example_run
+from tests.report.page_text import own_text, payload, references, visible
 
 STAMP = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 STYLE = (Path(__file__).parents[2] / "ares7" / "tearsheet_page.css").read_text()
@@ -38,31 +39,6 @@ def run(result, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(run) -> str:
     return build_report(run)
-
-
-def own_text(page: str) -> str:
-    """Return the page without plotly.js."""
-    return page.replace(require_plotly(), "")
-
-
-def visible(page: str) -> str:
-    """Return the words that a reader sees, without tags."""
-    body = own_text(page).split("<body>")[1].split("<script")[0]
-    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
-
-
-def payload(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.S)[1])
-
-
-def references(node: object, kind: str) -> set[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get(kind), str):
-            return {node[kind]}
-        return {name for value in node.values() for name in references(value, kind)}
-    if isinstance(node, list):
-        return {name for value in node for name in references(value, kind)}
-    return set()
 
 
 def written(tmp_path, result, **changes) -> str:
@@ -151,6 +127,72 @@ def test_a_window_that_the_data_do_not_reach_says_so(tmp_path):
     assert "the data do not reach this window" in visible(written(tmp_path, early))
 
 
+TOUCHED = {
+    "name": "OOS1",
+    "start": "2020-01-01",
+    "end": "2021-12-31",
+    "run": "grid-x-1",
+    "reason": "grid oos",
+}
+
+
+def test_a_window_that_a_selection_has_touched_is_marked_with_run_and_reason(tmp_path, result):
+    page = written(tmp_path, result, touched=[TOUCHED, {**TOUCHED, "run": "grid-y-2"}])
+    words = visible(page)
+    assert "OOS1 1 Jan 2020 – 31 Dec 2021 selection-contaminated 523" in words
+    assert re.search(r"OOS2 1 Jan 2022 – 31 Dec 2024 [\d]", words)
+    assert "Selection-contaminated OOS1: grid-x-1: grid oos OOS1: grid-y-2: grid oos" in words
+    assert 'title="grid-x-1: grid oos, and 1 more"' in page
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "marked"),
+    [
+        ("2021-12-31", "2023-01-01", ["OOS1", "OOS2"]),
+        ("2018-01-01", "2019-12-31", []),
+        ("2030-01-01", "2031-01-01", []),
+        (None, None, ["OOS1"]),
+    ],
+)
+def test_a_window_is_touched_by_what_shares_a_day_with_it_whatever_its_name(result, start, end, marked):
+    windows = {**result.metrics, "touched": [{**TOUCHED, "start": start, "end": end}]}
+    assert list(touched(windows)) == marked
+
+
+def test_many_reasons_are_folded(tmp_path, result):
+    page = written(tmp_path, result, touched=[{**TOUCHED, "run": f"grid-{i}"} for i in range(9)])
+    assert "<summary>3 more</summary>" in page
+    assert all(f"grid-{i}: grid oos" in page for i in range(9))
+
+
+def test_trials_stand_beside_what_they_leave_of_the_sharpe_ratio(tmp_path, result):
+    luck = {"psr": 0.991, "dsr": 0.62, "dsr_effective": 0.83, "active_dsr": 0.17, "threshold": 0.9}
+    trials = {"count": 1516, "distinct": 507, "effective": 2}
+    words = visible(written(tmp_path, result, trials=trials, luck=luck))
+    assert "507 distinct trials on this market so far, evaluated 1,516 times, about 2 of them unlike" in words
+    assert "PSR, total returns 0.991 DSR, all trials, total returns 0.620" in words
+    assert "DSR, effective trials, total returns 0.830" in words
+    assert "DSR, all trials, active returns 0.170" in words
+    sharpe = result.metrics["performance"]["sharpe"]
+    assert f"Best without skill, total 0.90 against {sharpe:.2f}" in words
+
+
+def test_without_trials_nothing_is_said_of_luck_targets_or_touched_windows(page):
+    words = visible(page)
+    for absent in ("luck", "Targets", "contaminated"):
+        assert absent not in words
+
+
+def test_targets_are_shown_where_the_run_has_some(tmp_path, result):
+    row = {"phase": "phase3", "what": "sharpe", "relation": "at least", "target": 3.3}
+    rows = [{**row, "figure": 0.82, "low": 0.3, "high": 1.36, "met": False}]
+    words = visible(written(tmp_path, result, targets=rows))
+    assert (
+        "Phase 3: Sharpe ratio the published ensemble, run as it is at least 3.30 0.82 0.30 to 1.36 no"
+        in words
+    )
+
+
 def test_stamps_are_badges_and_the_first_is_a_watermark(tmp_path, result):
     page = written(tmp_path, result, stamps=["LOOKAHEAD", "ZERO COSTS"], synthetic=True)
     assert "<li>SYNTHETIC</li><li>LOOKAHEAD</li><li>ZERO COSTS</li>" in page
@@ -219,6 +261,8 @@ def test_every_string_from_data_is_escaped(tmp_path, result):
             "coverage": {evil: 0.4},
             "rounding": {evil: evil},
             "orders": {"submitted": 1, "refusals": [{evil: evil}]},
+            "touched": [{"name": evil, "start": evil, "end": evil, "run": evil, "reason": evil}],
+            "targets": [{"phase": evil, "what": evil, "relation": evil}],
         },
     )
     page = own_text(build_report(write_run(tmp_path, hostile, stamp=STAMP)))

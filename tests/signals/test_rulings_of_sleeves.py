@@ -268,11 +268,10 @@ def test_rulings_20_a_missing_average_gates_and_a_missing_volatility_takes_no_we
 
 
 def test_rulings_20_a_close_exactly_at_its_average_is_gated():
-    assert not defensive.trend_gate(np.full(200, 7.0), 200)[-1]
-    above = np.full(200, 7.0)
-    above[-1] = np.nextafter(7.0, 8.0) + 1e-12
-    assert defensive.trend_gate(above, 200)[-1]
-    assert not defensive.trend_gate(np.full(199, 7.0), 200).any()
+    close = np.full((200, 2), 7.0)
+    close[-1, 1] = np.nextafter(7.0, 8.0) + 1e-12
+    assert defensive.trend_gate(close, np.array([198, 199]), 200).tolist() == [[False, False], [False, True]]
+    assert not defensive.trend_gate(close[:-1], np.arange(199), 200).any()
 
 
 def test_rulings_20_the_share_of_near_cash_is_said():

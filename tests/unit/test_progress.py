@@ -34,7 +34,10 @@ def test_a_log_gets_at_most_one_line_in_the_interval(capsys, monkeypatch):
         for _ in range(20):
             step(1)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:2] == ["search: 5 of 20 (25%) ...", "search: 10 of 20 (50%) ..."]
+    assert lines[:2] == [
+        "search: 5 of 20 (25%), 1 a second, 15 s left ...",
+        "search: 10 of 20 (50%), 1 a second, 10 s left ...",
+    ]
     assert len(lines) == 5
 
 

@@ -1,0 +1,126 @@
+"""D15 and D16: how much money the strategy can trade, and at what costs it still pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ares7.arrays import Float2D
+from ares7.audit.execution import EXACT, recorded, session_rows
+from ares7.audit.finding import Finding, Severity, found
+from ares7.audit.subject import Subject
+from ares7.costs import BpsCosts
+from ares7.ledger import Fills, OrderKind, Orders
+from ares7.metrics import sharpe
+
+MOST_OF_VOLUME, NOTIONAL_ABOVE = 0.05, 0.01
+SCENARIOS_BPS = (5.0, 10.0, 15.0, 20.0)
+MATERIAL = 0.1
+"""Fall of the active Sharpe ratio between the scenarios that is more than the baseline's own costs make."""
+
+
+class Participation:
+    """D15: how much of a session's volume each fill takes."""
+
+    id: ClassVar[str] = "D15"
+    title: ClassVar[str] = "Share of the volume"
+
+    def run(self, subject: Subject) -> Iterable[Finding]:
+        """Shares bought and sold, as traded, over the volume of the session of the fill."""
+        record = recorded(self, subject)
+        if isinstance(record, Finding):
+            return [record]
+        volume = subject.panel.fields.get("volume")
+        if volume is None or not (np.nan_to_num(volume) > 0).any():
+            return [found(self, Severity.SKIPPED, "the panel has no volume")]
+        return [self._measured(subject, *record, volume)]
+
+    def _measured(self, subject: Subject, fills: Fills, orders: Orders, volume: Float2D) -> Finding:
+        panel = subject.panel
+        row = session_rows(panel.dates, fills.date)
+        traded = (row >= 0) & (orders.kind[fills.order] != OrderKind.DELISTING)
+        at = (row[traded], fills.symbol[traded])
+        # Shares are counted in total-return units (rulings 1): the same money buys close / price as many.
+        close = panel.fields["close"][at]
+        shares = np.abs(fills.quantity[traded]) * close / panel.fields.get("price", panel.fields["close"])[at]
+        known = np.isfinite(volume[at]) & np.isfinite(shares)
+        if not known.any():
+            return found(self, Severity.SKIPPED, "no fill is in a session with a known volume")
+        fill, shares, there = np.flatnonzero(traded)[known], shares[known], volume[at][known]
+        share = np.divide(shares, there, out=np.full(len(there), np.inf), where=there > 0)
+        notional = fills.notional[fill]
+        above = float(notional[share > MOST_OF_VOLUME].sum() / notional.sum())
+        silent, worst = there <= 0, int(np.argmax(np.where(there > 0, share, 0.0)))
+        median, high = (float(np.quantile(share, q, method="lower")) for q in (0.5, 0.99))
+        evidence = {
+            "median": median if np.isfinite(median) else None,
+            "quantile_99": high if np.isfinite(high) else None,
+            "worst": float(share[worst]) if np.isfinite(share[worst]) else None,
+            "worst_date": str(fills.date[fill[worst]]),
+            "worst_symbol": fills.symbols[fills.symbol[fill[worst]]],
+            "notional_above_limit": above,
+            "fills_without_volume": int(silent.sum()),
+        }
+        message = (
+            f"fills take {median:.3%} of the session's volume in the median, {high:.3%} at the 99th percentile, at "
+            f"most {share[worst]:.3%} ({evidence['worst_symbol']} on {evidence['worst_date']}); {above:.1%} of "
+            f"notional takes more than {MOST_OF_VOLUME:.0%}"
+        )
+        if silent.any():
+            first = int(fill[int(np.argmax(silent))])
+            evidence |= {"first_date": str(fills.date[first]), "symbol": fills.symbols[fills.symbol[first]]}
+            message += (
+                f"; {int(silent.sum())} fills are in sessions in which nothing was traded, the first "
+                f"{evidence['symbol']} on {evidence['first_date']}"
+            )
+        if above > NOTIONAL_ABOVE or silent.any():
+            remedy = (
+                "trade less money, fewer or larger names, or charge for the impact: such fills move the price"
+            )
+            return found(self, Severity.WARNING, message, remedy, **evidence)
+        return found(self, Severity.PASS, message, **evidence)
+
+
+class CostScenarios:
+    """D16: what is left at other costs."""
+
+    id: ClassVar[str] = "D16"
+    title: ClassVar[str] = "Sharpe ratio by costs"
+
+    def run(self, subject: Subject) -> Iterable[Finding]:
+        """Trade the same rows at 5, 10, 15 and 20 bps one way; the baseline stays at the configured costs."""
+        own, active, last = {}, {}, {}
+        for bps in SCENARIOS_BPS:
+            nav = subject.simulated(costs=BpsCosts(bps=bps)).nav
+            alive = bool((nav > 0).all())
+            returns = nav[1:] / nav[:-1] - 1.0 if alive else np.zeros(len(nav) - 1)
+            own[bps] = sharpe(returns) if alive else np.nan
+            active[bps] = sharpe(returns - subject.baseline_returns) if alive else np.nan
+            last[bps] = float(nav[-1] / subject.account.cash - 1.0) if alive else -1.0
+        low, high = SCENARIOS_BPS[0], SCENARIOS_BPS[-1]
+        if np.isnan(list(own.values())).all():
+            return [found(self, Severity.SKIPPED, "the returns do not vary")]
+        # A strategy that is its own baseline differs by the costs alone.
+        active_told = bool(np.any(np.abs(subject.returns - subject.baseline_returns) > EXACT))
+        row = ", ".join(
+            f"{own[bps]:.2f}" + (f" (active {active[bps]:.2f})" if active_told else "") + f" at {bps:g} bps"
+            for bps in SCENARIOS_BPS
+        )
+        message, evidence = f"Sharpe ratio {row}", _scenario_evidence(own, active)
+        reasons = []
+        if active_told and active[low] > 0 >= active[high] and active[low] - active[high] > MATERIAL:
+            reasons.append(f"the advantage over the baseline is gone between {low:g} and {high:g} bps")
+        if last[low] > 0 >= last[high]:
+            reasons.append(f"the profit is gone at {high:g} bps")
+        if reasons:
+            remedy = "trade less often (regime.min_hold, slower signals, a no-trade band), or know your costs exactly"
+            return [found(self, Severity.WARNING, f"{message}: {'; '.join(reasons)}", remedy, **evidence)]
+        return [found(self, Severity.PASS, message, **evidence)]
+
+
+def _scenario_evidence(own: Mapping[float, float], active: Mapping[float, float]) -> dict[str, Any]:
+    named = {f"sharpe_{bps:g}_bps": value for bps, value in own.items()}
+    named |= {f"active_sharpe_{bps:g}_bps": value for bps, value in active.items()}
+    return {name: float(value) if np.isfinite(value) else None for name, value in named.items()}
