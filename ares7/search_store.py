@@ -159,7 +159,7 @@ class CurveStore:
 
 def _mark(nav: Float1D, totals: Float1D) -> float:
     """Checksum of a finished point, above 0: a disk that lost power may hold the mark and not the curve."""
-    return 1.0 + zlib.crc32(totals, zlib.crc32(nav))
+    return 1.0 + zlib.crc32(totals.tobytes(), zlib.crc32(nav.tobytes()))
 
 
 def prune(folder: Path, keep: int, spare: str) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ares7.arrays import Float1D
 from ares7.tearsheet_charts import Figure
-from ares7.tearsheet_format import Markup, chart, count, legend, pair, ratio, section
-from ares7.tearsheet_luck import part, probability
+from ares7.tearsheet_format import Markup, chart, count, legend, pair, probability, ratio, section
+from ares7.tearsheet_luck import part
 from ares7.tearsheet_points import Points
 from ares7.tearsheet_search_charts import distribution, logits
 

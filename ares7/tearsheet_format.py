@@ -41,6 +41,11 @@ def ratio(value: object, digits: int = 2) -> str:
     return ABSENT if number is None else f"{number:z,.{digits}f}".replace("-", "−")
 
 
+def probability(value: object) -> str:
+    """Probability with three digits."""
+    return ratio(value, 3)
+
+
 def percent(value: object, digits: int = 1) -> str:
     """Return a fraction as percent."""
     number = _number(value)

@@ -18,6 +18,7 @@ from ares7.tearsheet_format import (
     day,
     legend,
     percent,
+    probability,
     ratio,
     section,
     short_names,
@@ -26,7 +27,7 @@ from ares7.tearsheet_format import (
     tiles,
     with_error,
 )
-from ares7.tearsheet_luck import SURE, part, probability
+from ares7.tearsheet_luck import SURE, part
 from ares7.tearsheet_point_table import points_section, sort_keys
 from ares7.tearsheet_points import read_points
 from ares7.tearsheet_slices import slices

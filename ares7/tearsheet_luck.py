@@ -14,6 +14,7 @@ from ares7.tearsheet_format import (
     count,
     figures,
     percent,
+    probability,
     ratio,
     section,
     table,
@@ -37,6 +38,57 @@ WHAT: dict[str, tuple[str, Callable[[object], str]]] = {
     "oos_min_sharpe": ("lowest out-of-sample Sharpe ratio", ratio),
     "degradation": ("degradation", percent),
 }
+DEFLATION: tuple[tuple[str, str, Callable[[object], str], str], ...] = (
+    (
+        "sharpe",
+        "Sharpe ratio",
+        ratio,
+        "Over the whole run, a year. Active returns are its own minus the baseline’s, session by session.",
+    ),
+    (
+        "sd_of_trial_sharpes",
+        "Spread of the trials",
+        probability,
+        "Standard deviation of all trials’ Sharpe ratios: the wider they lie, the better the luckiest one looks.",
+    ),
+    (
+        "threshold",
+        "Best of {distinct} without skill",
+        ratio,
+        "The Sharpe ratio to expect of the luckiest of that many trials if none had any skill.",
+    ),
+    (
+        "threshold_effective",
+        "Best of {effective} without skill",
+        ratio,
+        "The same if trials that move alike count once.",
+    ),
+    (
+        "psr",
+        "Probabilistic Sharpe ratio (PSR)",
+        probability,
+        "Probability that the true Sharpe ratio is above 0, as if this had been the only trial.",
+    ),
+    (
+        "dsr",
+        "Deflated Sharpe ratio (DSR), {distinct} trials",
+        probability,
+        "Probability that it is above that of the luckiest of all trials. For active returns it is the verdict.",
+    ),
+    (
+        "dsr_effective",
+        "Deflated Sharpe ratio, {effective} effective trials",
+        probability,
+        "The same over clusters of trials that move alike: the lenient reading.",
+    ),
+    (
+        "min_track_record_sessions",
+        "Minimum track record",
+        count,
+        "Sessions after which PSR would reach .95 at this Sharpe ratio; a dash: none would do, it is not above 0.",
+    ),
+)
+"""Rows of the table of statistics: key, name with the counts of trials, format, how to read it."""
 
 
 def part(metrics: Metrics, *names: str) -> Metrics:
@@ -45,11 +97,6 @@ def part(metrics: Metrics, *names: str) -> Metrics:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value if isinstance(value, Mapping) else {}
-
-
-def probability(value: object) -> str:
-    """Probability with three digits."""
-    return ratio(value, 3)
 
 
 def trials_text(trials: Metrics) -> str:
@@ -154,9 +201,10 @@ def statistics(found: Metrics, title: str, *, note: str) -> Markup:
     if not found:
         return Markup("")
     total, active = part(found, "total"), part(found, "active")
+    counts = {name: count(part(found, "trials").get(name)) for name in ("distinct", "effective")}
     rows: list[list[object]] = [
-        [_read(name, reading), show(total.get(key)), show(active.get(key))]
-        for key, name, show, reading in _deflation(part(found, "trials"))
+        [_read(name.format(**counts), reading), show(total.get(key)), show(active.get(key))]
+        for key, name, show, reading in DEFLATION
     ]
     rows += [
         [_read(name, reading), *(show(part(kind, "pbo").get(key)) for kind in (total, active))]
@@ -174,60 +222,6 @@ def statistics(found: Metrics, title: str, *, note: str) -> Markup:
 
 def _read(name: str, reading: str) -> Markup:
     return Markup(f"{text(name)}<br><small>{text(reading)}</small>")
-
-
-def _deflation(trials: Metrics) -> list[tuple[str, str, Callable[[object], str], str]]:
-    every, few = count(trials.get("distinct")), count(trials.get("effective"))
-    return [
-        (
-            "sharpe",
-            "Sharpe ratio",
-            ratio,
-            "Over the whole run, a year. Active returns are its own minus the baseline’s, session by session.",
-        ),
-        (
-            "sd_of_trial_sharpes",
-            "Spread of the trials",
-            probability,
-            "Standard deviation of all trials’ Sharpe ratios: the wider they lie, the better the luckiest one looks.",
-        ),
-        (
-            "threshold",
-            f"Best of {every} without skill",
-            ratio,
-            "The Sharpe ratio to expect of the luckiest of that many trials if none had any skill.",
-        ),
-        (
-            "threshold_effective",
-            f"Best of {few} without skill",
-            ratio,
-            "The same if trials that move alike count once.",
-        ),
-        (
-            "psr",
-            "Probabilistic Sharpe ratio (PSR)",
-            probability,
-            "Probability that the true Sharpe ratio is above 0, as if this had been the only trial.",
-        ),
-        (
-            "dsr",
-            f"Deflated Sharpe ratio (DSR), {every} trials",
-            probability,
-            "Probability that it is above that of the luckiest of all trials. For active returns it is the verdict.",
-        ),
-        (
-            "dsr_effective",
-            f"Deflated Sharpe ratio, {few} effective trials",
-            probability,
-            "The same over clusters of trials that move alike: the lenient reading.",
-        ),
-        (
-            "min_track_record_sessions",
-            "Minimum track record",
-            count,
-            "Sessions after which PSR would reach .95 at this Sharpe ratio; a dash: none would do, it is not above 0.",
-        ),
-    ]
 
 
 def _overfitting(pbo: Metrics) -> list[tuple[str, str, Callable[[object], str], str]]:

@@ -93,8 +93,8 @@ def columns(points: Points, metrics: Mapping[str, Any]) -> Iterator[Column]:
         yield _figure(points, "choice", name, name, 0, rising=True)
     yield _satisfied(points)
     base = _section(metrics, "baseline_performance")
-    for name in points.known("train_sharpe", "oos_min_sharpe", "purged_cv", "walk_forward"):
-        yield _figure(points, "objectives", name.replace("_", " "), name, 3)
+    for name in points.known(*_OBJECTIVES):
+        yield _figure(points, "objectives", _OBJECTIVES[name], name, 3)
     for name in points.known("degradation"):
         yield _figure(points, "objectives", name, name, 1, 100)
     for name, head, digits, scale in _WHOLE:
@@ -103,6 +103,12 @@ def columns(points: Points, metrics: Mapping[str, Any]) -> Iterator[Column]:
     yield from _windows(points, metrics)
 
 
+_OBJECTIVES = {
+    "train_sharpe": "train Sharpe",
+    "oos_min_sharpe": "OOS min. Sharpe",
+    "purged_cv": "purged CV",
+    "walk_forward": "walk-forward",
+}
 _WHOLE = (
     ("sharpe", "Sharpe", 3, 1),
     ("active_sharpe", "active", 3, 1),

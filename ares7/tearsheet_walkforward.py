@@ -25,6 +25,7 @@ from ares7.tearsheet_format import (
     legend,
     pair,
     percent,
+    probability,
     ratio,
     section,
     short_names,
@@ -33,7 +34,7 @@ from ares7.tearsheet_format import (
     tiles,
     with_error,
 )
-from ares7.tearsheet_luck import part, probability
+from ares7.tearsheet_luck import part
 from ares7.tearsheet_page import book_sections, drawn, growth_section, lede
 from ares7.tearsheet_search_charts import distribution, parameter_paths, train_and_test
 

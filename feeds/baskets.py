@@ -154,9 +154,9 @@ class Baskets:
             )
             self._refuse(refused)
             self._waiting, self._submitted = self._waiting.then(fine), _NONE
-        due, self._waiting = self._waiting.split(self._bar[self._row, self._waiting.symbol])
+        due, self._waiting = self._waiting.split(self._bar[self._row][self._waiting.symbol])
         if due is not _NONE:
-            price = self._open[self._row, due.symbol]
+            price = self._open[self._row][due.symbol]
             filled, fees = execute(account, due.symbol, due.quantity, price, self._costs)
             done, refused = due.split(filled)
             if refused is not _NONE:

@@ -7,18 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ares7.arrays import Float2D
+from ares7.arrays import Float1D, Float2D
 from ares7.audit.execution import EXACT, recorded, session_rows
 from ares7.audit.finding import Finding, Severity, found
 from ares7.audit.subject import Subject
 from ares7.costs import BpsCosts
 from ares7.ledger import Fills, OrderKind, Orders
-from ares7.metrics import sharpe
+from ares7.metrics import sharpe, sharpe_standard_error
 
 MOST_OF_VOLUME, NOTIONAL_ABOVE = 0.05, 0.01
 SCENARIOS_BPS = (5.0, 10.0, 15.0, 20.0)
 MATERIAL = 0.1
-"""Fall of the active Sharpe ratio between the scenarios that is more than the baseline's own costs make."""
+"""Active Sharpe ratio that is more than the baseline's own costs make."""
 
 
 class Participation:
@@ -91,33 +91,46 @@ class CostScenarios:
 
     def run(self, subject: Subject) -> Iterable[Finding]:
         """Trade the same rows at 5, 10, 15 and 20 bps one way; the baseline stays at the configured costs."""
-        own, active, last = {}, {}, {}
-        for bps in SCENARIOS_BPS:
-            nav = subject.simulated(costs=BpsCosts(bps=bps)).nav
-            alive = bool((nav > 0).all())
-            returns = nav[1:] / nav[:-1] - 1.0 if alive else np.zeros(len(nav) - 1)
-            own[bps] = sharpe(returns) if alive else np.nan
-            active[bps] = sharpe(returns - subject.baseline_returns) if alive else np.nan
-            last[bps] = float(nav[-1] / subject.account.cash - 1.0) if alive else -1.0
-        low, high = SCENARIOS_BPS[0], SCENARIOS_BPS[-1]
-        if np.isnan(list(own.values())).all():
+        own = {bps: _returns(subject, bps) for bps in SCENARIOS_BPS}
+        active = {bps: series - subject.baseline_returns for bps, series in own.items()}
+        ratio, active_ratio = ({bps: sharpe(x) for bps, x in each.items()} for each in (own, active))
+        dead = any(np.isnan(series).any() for series in own.values())
+        if np.isnan(list(ratio.values())).all() and not dead:
             return [found(self, Severity.SKIPPED, "the returns do not vary")]
         # A strategy that is its own baseline differs by the costs alone.
-        active_told = bool(np.any(np.abs(subject.returns - subject.baseline_returns) > EXACT))
+        compared = bool(np.any(np.abs(subject.returns - subject.baseline_returns) > EXACT))
         row = ", ".join(
-            f"{own[bps]:.2f}" + (f" (active {active[bps]:.2f})" if active_told else "") + f" at {bps:g} bps"
+            f"{ratio[bps]:.2f}"
+            + (f" (active {active_ratio[bps]:.2f})" if compared else "")
+            + f" at {bps:g} bps"
             for bps in SCENARIOS_BPS
         )
-        message, evidence = f"Sharpe ratio {row}", _scenario_evidence(own, active)
+        message, evidence = f"Sharpe ratio {row}", _scenario_evidence(ratio, active_ratio)
+        low, high = SCENARIOS_BPS[0], SCENARIOS_BPS[-1]
         reasons = []
-        if active_told and active[low] > 0 >= active[high] and active[low] - active[high] > MATERIAL:
+        if compared and _lost(active[low], active[high]):
             reasons.append(f"the advantage over the baseline is gone between {low:g} and {high:g} bps")
-        if last[low] > 0 >= last[high]:
-            reasons.append(f"the profit is gone at {high:g} bps")
+        if _lost(own[low], own[high]):
+            reasons.append(f"the profit is gone between {low:g} and {high:g} bps")
         if reasons:
             remedy = "trade less often (regime.min_hold, slower signals, a no-trade band), or know your costs exactly"
             return [found(self, Severity.WARNING, f"{message}: {'; '.join(reasons)}", remedy, **evidence)]
         return [found(self, Severity.PASS, message, **evidence)]
+
+
+def _returns(subject: Subject, bps: float) -> Float1D:
+    """(R,) returns at these costs; NaN from the session on in which nothing is left."""
+    nav = subject.simulated(costs=BpsCosts(bps=bps)).nav
+    nav = np.where(np.logical_and.accumulate(nav > 0), nav, np.nan)
+    return np.asarray(nav[1:] / nav[:-1] - 1.0)
+
+
+def _lost(cheap: Float1D, dear: Float1D) -> bool:
+    """Whether higher costs take all of what was there; within one standard error of zero nothing was."""
+    if np.isnan(dear).any():
+        return True
+    there, left = sharpe(cheap), sharpe(dear)
+    return there > max(sharpe_standard_error(cheap), MATERIAL) and not left > 0.0
 
 
 def _scenario_evidence(own: Mapping[float, float], active: Mapping[float, float]) -> dict[str, Any]:

@@ -108,7 +108,14 @@ class PrefixInvariance(EvidenceCheck):
             if inputs.intersection(fields):
                 return fields
             named = fields if named == (LENGTH,) else named
-        return named
+        return tuple(self._read_elsewhere(known)) or named
+
+    def _read_elsewhere(self, known: Evidence) -> Iterator[str]:
+        """Inputs that dates of D5 read, where the dates that leak here do not tell."""
+        for group in input_groups(known.panel):
+            t = next((t for t, outcome in known.futures(group).items() if fails(outcome)), None)
+            if t is not None:
+                yield from known.of_group(t, group) or [group]
 
 
 class FuturePerturbation(EvidenceCheck):
@@ -125,28 +132,26 @@ class FuturePerturbation(EvidenceCheck):
         groups = list(input_groups(known.panel))
         told: list[Finding] = []
         seen: list[Outcome] = []
-        for number, group in enumerate(groups):
-            gaps = {t: (i + number) % 2 == 1 for i, t in enumerate(rows)}
-            outcomes = {t: known.future(t, group, gaps[t]) for t in rows}
+        for group in groups:
+            outcomes = known.futures(group)
             seen += outcomes.values()
-            told += self._of_group(known, group, gaps, outcomes)
+            told += self._of_group(known, group, outcomes)
         yield from told
         if not told:
             yield from self._together(known, rows, groups, seen)
 
-    def _of_group(
-        self, known: Evidence, group: str, gaps: Mapping[int, bool], outcomes: Mapping[int, Outcome]
-    ) -> Iterator[Finding]:
+    def _of_group(self, known: Evidence, group: str, outcomes: Mapping[int, Outcome]) -> Iterator[Finding]:
         raised = [(t, o) for t, o in outcomes.items() if isinstance(o, Raised) and not o.refused]
         if any(fails(o) for o in outcomes.values()):
-            t, gap = first_date(known, lambda row: known.future(row, group, gaps.get(row, False)), outcomes)
+            t, gap = first_date(known, lambda row: known.future(row, group), outcomes)
             fields = known.of_group(t, group) or [group]
-            numbers = _numbers(known, t, gap, outcomes)
+            numbers = _numbers(known, t, gap, outcomes) | {"with_holes": known.holed(t, group)}
+            where = " where values up to it are missing" if numbers["with_holes"] else ""
             yield found(
                 self,
                 Severity.FAILURE,
                 f"changing {', '.join(fields)} after {known.day(t)} changes the row of {known.day(gap.row)} "
-                f"({known.symbol(gap)}); {numbers['leaking_dates']} of {len(outcomes)} dates leak, by up to "
+                f"({known.symbol(gap)}){where}; {numbers['leaking_dates']} of {len(outcomes)} dates leak, by up to "
                 f"{numbers['largest_weight_difference']} of NAV",
                 CAUSAL,
                 fields=fields,
@@ -210,9 +215,8 @@ class ExposureOfThePast(EvidenceCheck):
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         for t in known.rows.tolist():
             known.prefix(t)
-        for i, t in enumerate(known.future_rows.tolist()):
-            for number, group in enumerate(input_groups(known.panel)):
-                known.future(t, group, (i + number) % 2 == 1)
+        for group in input_groups(known.panel):
+            known.futures(group)
         made = list(known.outcomes())
         gaps = [(t, o.exposure) for t, o in made if isinstance(o, Difference) and o.exposure is not None]
         if gaps:

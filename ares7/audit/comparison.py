@@ -11,7 +11,7 @@ import numpy as np
 from ares7.arrays import Bool1D, Float1D, Float2D, Int1D
 from ares7.audit.finding import Severity
 from ares7.audit.subject import Subject
-from ares7.book import Targets
+from ares7.book import FRESH_SESSIONS, Targets
 from ares7.errors import Ares7Error
 from ares7.panel import Panel
 
@@ -222,8 +222,8 @@ def _factor(before: Float1D, after: Float1D) -> float | None:
 def sampled_rows(panel: Panel, targets: Targets, first: int, count: int) -> Int1D:
     """Rows that are most likely to show a leak, spread over the period.
 
-    The first and the last rows, month ends and their neighbours, changes of the regime, sessions before, of and
-    after big moves, and other decisions; taken in turn until there are ``count``.
+    The first and the last rows, changes of the regime, decisions, month ends and their neighbours, sessions
+    before, of and after big moves, decisions on which some name has no bar; in turn until there are ``count``.
 
     Parameters
     ----------
@@ -248,6 +248,7 @@ def sampled_rows(panel: Panel, targets: Targets, first: int, count: int) -> Int1
         decisions,
         month,
         np.concatenate([big - 1, big, big + 1]),
+        _silent(panel, decisions),
         month - 1,
         month + 1,
         np.arange(first, last + 1),
@@ -272,6 +273,12 @@ def _spread(rows: Int1D, count: int) -> Int1D:
     if count <= 0 or len(rows) <= count:
         return rows[: max(count, 0)]
     return rows[((np.arange(count) + 0.5) * len(rows) / count).astype(np.int64)]
+
+
+def _silent(panel: Panel, decisions: Int1D) -> Int1D:
+    """Decisions on which a name has no bar that had one five sessions before."""
+    late = decisions[decisions >= FRESH_SESSIONS]
+    return late[(panel.bar[late - FRESH_SESSIONS] & ~panel.bar[late]).any(axis=1)]
 
 
 def _big_moves(panel: Panel, first: int) -> Int1D:

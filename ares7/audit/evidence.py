@@ -32,6 +32,7 @@ from ares7.audit.perturbation import (
     input_groups,
     other_calendar,
     scrambled,
+    with_holes,
 )
 from ares7.audit.subject import Subject
 from ares7.book import Targets
@@ -59,8 +60,8 @@ class Evidence:
         self.subject = subject
         self.panel = subject.panel
         self._prefixes: dict[int, Outcome] = {}
-        self._futures: dict[tuple[int, str, bool], Outcome] = {}
-        self._windows: dict[int, Window] = {}
+        self._futures: dict[tuple[int, str], Outcome] = {}
+        self._windows: dict[tuple[int, bool], Window] = {}
 
     @cached_property
     def answered(self) -> Answer:
@@ -126,19 +127,29 @@ class Evidence:
             self._prefixes[t] = _against(self._all, decided(self.subject, self.panel.upto(t)), t)
         return self._prefixes[t]
 
-    def future(self, t: int, group: str, gaps: bool) -> Outcome:
+    def futures(self, group: str) -> dict[int, Outcome]:
+        """Other futures of one group of inputs, after each of `future_rows`."""
+        return {t: self.future(t, group) for t in self.future_rows.tolist()}
+
+    def holed(self, t: int, group: str) -> bool:
+        """Whether the window of this date and group has holes: in every other one, so that back-fills show."""
+        place = int(np.searchsorted(self.future_rows, t)) + list(input_groups(self.panel)).index(group)
+        return place % 2 == 1
+
+    def future(self, t: int, group: str) -> Outcome:
         """Change one group of inputs after ``t``, in the window around it, and compare its rows up to ``t``."""
-        key = (t, group, gaps)
+        key = (t, group)
         if key not in self._futures:
-            window = self._window(t)
+            holes = self.holed(t, group)
+            window = self._window(t, holes)
             names = input_groups(window.panel)[group]
-            got = decided(self.subject, self._scrambled(window.panel, t - window.first, names, gaps))
+            got = decided(self.subject, self._scrambled(window.panel, t - window.first, names, holes))
             self._futures[key] = _against(window, got, t)
         return self._futures[key]
 
     def everything(self, t: int) -> Outcome:
         """Change every input in every row after ``t`` and compare the rows up to ``t``."""
-        key = (t, "", False)
+        key = (t, "")
         if key not in self._futures:
             other = self._scrambled(self.panel, t, all_inputs(self.panel), gaps=False)
             self._futures[key] = _against(self._all, decided(self.subject, other), t)
@@ -147,7 +158,7 @@ class Evidence:
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Yield every comparison made so far, with the last row that both answers share."""
         yield from self._prefixes.items()
-        for (t, _, _), outcome in self._futures.items():
+        for (t, _), outcome in self._futures.items():
             yield t, outcome
 
     def read_after(self, t: int) -> tuple[str, ...]:
@@ -165,7 +176,7 @@ class Evidence:
     def of_group(self, t: int, group: str) -> list[str]:
         """Members of a group of inputs whose rows after ``t`` matter alone; the group itself if only together."""
         members = input_groups(self.panel)[group]
-        for window in (self._window(t), self._all):
+        for window in (self._window(t, holes=False), self._window(t, holes=True), self._all):
             if self._matters(window, t, members):
                 alone = [name for name in members if self._matters(window, t, (name,))]
                 return alone or [group]
@@ -194,17 +205,20 @@ class Evidence:
     def _all(self) -> Window:
         return Window(self.panel, 0, self.full)
 
-    def _window(self, t: int) -> Window:
-        """Rows around ``t``, and what is decided on them; all rows where the strategy needs more of them."""
-        if t not in self._windows:
+    def _window(self, t: int, holes: bool) -> Window:
+        """Rows around ``t``, and what is decided on them; all rows where the strategy gives no answer on these."""
+        key = (t, holes)
+        if key not in self._windows:
             warmup = self.subject.settings.warmup
             low = max(t - warmup - BEFORE, 0)
             panel = self.panel.rows(low, t + 1 + AFTER)
             start = max(panel.start_row, min(warmup - 1, t - low))
             panel = panel.starting(panel.dates[start])
+            if holes:
+                panel = with_holes(panel, t - low, np.random.default_rng([self.subject.seed, t]))
             given = decided(self.subject, panel)
-            self._windows[t] = self._all if isinstance(given, Raised) else Window(panel, low, given)
-        return self._windows[t]
+            self._windows[key] = self._all if isinstance(given, Raised) else Window(panel, low, given)
+        return self._windows[key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,12 @@ class OneSeries:
         own = headline(subject.run.nav, _risk_free(subject))
         for source, figures in (("ares7.metrics", stated), ("the report", _reported(subject))):
             wrong = {
-                name: (float(figures[name]), own[name])
+                name: (figures[name], own[name])
                 for name in HEADLINE
                 if name in figures and not _same(figures[name], own[name])
             }
             if wrong:
-                told = ", ".join(f"{name} {a:.6g} (series: {b:.6g})" for name, (a, b) in wrong.items())
+                told = ", ".join(f"{name} {_told(a)} (series: {_told(b)})" for name, (a, b) in wrong.items())
                 yield found(
                     self,
                     Severity.FAILURE,
@@ -160,3 +160,7 @@ def _same(stated: Any, own: float) -> bool:
     if math.isinf(stated) or math.isinf(own):
         return stated == own
     return abs(stated - own) <= EXACT * max(1.0, abs(own))
+
+
+def _told(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) else "missing"

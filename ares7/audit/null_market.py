@@ -16,44 +16,41 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ares7.arrays import Float1D
+from ares7.arrays import Float1D, Float2D
 from ares7.audit.comparison import Raised, decided
 from ares7.audit.finding import Finding, Severity, found
-from ares7.audit.null_panel import FEWEST_RETURNS, NIGHT, NullMarket, NullModel, draw, null_model
+from ares7.audit.null_panel import FEWEST_RETURNS, NullMarket, NullModel, draw, null_model
 from ares7.audit.subject import Subject
 from ares7.costs import BpsCosts
 from ares7.metrics import SESSIONS_PER_YEAR, ZERO_SD
 
 DRAWS = 8
 FAILURE_T = 4.0
-"""Chance of it without foresight: 3e-5 of a normal variable, at most exp(-8) = 3e-4 for increments of any sizes."""
+"""Either sign. Chance of it without foresight: 6e-5 of a normal variable, at most 2 exp(-8) = 7e-4 of any sizes."""
 WARNING_T = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class NullGains:
-    """What a book earned on one null market beyond what it was to earn; (S - 1,) fractions of the NAV before.
+    """What a book earned on one null market; first axis: from close to open, from open to close.
 
     Attributes
     ----------
-    selection : Float1D
+    selection : (S - 1,) fraction of the NAV before
         Beyond premium, funds' means and the market's surprises at the exposure when each began.
-    exposure_night, exposure_day : Float1D
+    exposure : (2, S - 1)
         Beta of the book when the night and the day began.
-    market_night, market_day : Float1D
-        The market's surprises.
+    surprise : (2, S - 1) fraction
+        Of the market.
     """
 
     selection: Float1D
-    exposure_night: Float1D
-    exposure_day: Float1D
-    market_night: Float1D
-    market_day: Float1D
+    exposure: Float2D
+    surprise: Float2D
 
-    def timing(self, usual_night: float, usual_day: float) -> Float1D:
-        """(S - 1,) what exposures other than the usual ones earned of the market's surprises."""
-        by_night = (self.exposure_night - usual_night) * self.market_night
-        return by_night + (self.exposure_day - usual_day) * self.market_day
+    def timing(self, usual: Float1D) -> Float1D:
+        """(S - 1,) what exposures other than the (2,) usual ones earned of the market's surprises."""
+        return np.asarray(((self.exposure - usual[:, None]) * self.surprise).sum(axis=0))
 
 
 def gains(subject: Subject, model: NullModel, market: NullMarket) -> NullGains | Raised:
@@ -83,16 +80,13 @@ def gains(subject: Subject, model: NullModel, market: NullMarket) -> NullGains |
     np.add.at(shares, (np.searchsorted(run.dates, fills.date), fills.symbol), fills.quantity)
     shares = np.cumsum(shares, axis=0)
     moves = model.traded[rows]
-    opening = shares[1:] * bars.prices["open"][1:] * moves
-    held = shares[:-1] * bars.prices["close"][:-1] * moves
+    held = np.array([shares[:-1] * bars.prices["close"][:-1], shares[1:] * bars.prices["open"][1:]]) * moves
     before = run.nav[:-1]
-    expected = (NIGHT * held + (1.0 - NIGHT) * opening) @ model.expected
-    exposure_night, exposure_day = held @ model.beta / before, opening @ model.beta / before
-    night, day = market.night[rows], market.day[rows]
+    expected = held[0] @ model.expected[0] + held[1] @ model.expected[1]
+    exposure = held @ model.beta / before
+    surprise = market.surprise[:, rows]
     beyond = (run.nav[1:] - before - expected) / before
-    return NullGains(
-        beyond - exposure_night * night - exposure_day * day, exposure_night, exposure_day, night, day
-    )
+    return NullGains(beyond - (exposure * surprise).sum(axis=0), exposure, surprise)
 
 
 def pooled_t(series: Iterable[Float1D]) -> tuple[float, float]:
@@ -108,7 +102,7 @@ def pooled_t(series: Iterable[Float1D]) -> tuple[float, float]:
 
 
 class NullMarkets:
-    """D4: on markets without foreseeable moves no book earns more than its exposures do.
+    """D4: on markets without foreseeable moves a book earns what its exposures do, no more and no less.
 
     Parameters
     ----------
@@ -162,24 +156,26 @@ class NullMarkets:
             f"on {len(outcomes)} markets without foreseeable moves, free of costs, choosing names earns "
             f"{selection:+.2%} a year (t {picked:.1f}) and timing the market {timing:+.2%} (t {timed:.1f})"
         )
-        worst = max(picked, timed)
+        worst = max(abs(picked), abs(timed))
         if worst <= WARNING_T:
             return found(self, Severity.PASS, told, **evidence)
-        source = "tomorrow's market" if timed > picked else "tomorrow's prices"
+        source = "tomorrow's market" if abs(timed) > abs(picked) else "tomorrow's prices"
         remedy = (
             f"{source} reach the decision or the fill: run D1, D5 and D14, and look at what they leave out "
             "(the account's lag, the engine, state kept between calls)"
         )
         severity = Severity.FAILURE if worst > FAILURE_T else Severity.WARNING
-        return found(self, severity, f"{told}: nobody can without seeing what comes", remedy, **evidence)
+        return found(
+            self,
+            severity,
+            f"{told}: without seeing what comes nobody wins or loses there",
+            remedy,
+            **evidence,
+        )
 
 
 def _timing(outcomes: list[NullGains]) -> list[Float1D]:
     """Each draw's timing beside the mean exposures of the other draws, which know nothing of its signs."""
-    nights = np.array([o.exposure_night.mean() for o in outcomes])
-    days = np.array([o.exposure_day.mean() for o in outcomes])
-    others = max(len(outcomes) - 1, 1)
-    return [
-        o.timing(float(nights.sum() - nights[i]) / others, float(days.sum() - days[i]) / others)
-        for i, o in enumerate(outcomes)
-    ]
+    means = np.array([o.exposure.mean(axis=1) for o in outcomes])
+    others = (means.sum(axis=0) - means) / max(len(outcomes) - 1, 1)
+    return [o.timing(usual) for o, usual in zip(outcomes, others, strict=True)]

@@ -17,43 +17,41 @@ from ares7.panel import PRICE_FIELDS, Panel
 from ares7.signals.windows import latest_bar
 
 NIGHT = 0.25
-"""Share of a session's variance, and of its premium, that lies before its open."""
+"""Share of the market's return that is taken to lie before the open where no stock tells."""
 MOST_BETA, MOST_MOVE, MOST_MARKET = 3.0, 0.4, 0.15
 """Limits to beta, a name's own move and the market's, so that no price can reach zero by a change of signs."""
 FEWEST_RETURNS = 250
-_NIGHT, _DAY = math.sqrt(NIGHT), math.sqrt(1.0 - NIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class NullModel:
-    """What a panel keeps when its signs are drawn anew.
+    """What a panel keeps when its signs are drawn anew; first axis: from close to open, from open to close.
 
     Attributes
     ----------
     panel : Panel
     traded : (T, N) bool
         Sessions in which a name moves: it has a bar and had one before.
-    surprise : (T,) fraction
+    surprise : (2, T) fraction
         The market's return less its premium; 0 where it has none.
-    premium : float
-        The market's mean return a session.
+    premium : (2,) fraction
+        The market's mean return.
     beta : (N,)
-    expected : (N,) fraction
-        Of each name, a session: beta times premium, and the mean residual of a fund.
-    night, day : (T, N) fraction
-        Own moves from close to open and from open to close; their signs carry no meaning.
-    vix : tuple of float and (T,)
-        Constant, persistence, answer to the market's return, and residual of log VIX; empty without VIX.
+    expected : (2, N) fraction
+        Of each name: beta times premium, and the mean residual of a fund.
+    own : (2, T, N) fraction
+        Own moves; their signs carry no meaning.
+    vix : tuple of float, float, float and (T,)
+        Constant, persistence, answer to the market's return, and residual of log VIX; None without VIX.
     """
 
     panel: Panel
     traded: Bool2D
-    surprise: Float1D
-    premium: float
+    surprise: Float2D
+    premium: Float1D
     beta: Float1D
-    expected: Float1D
-    night: Float2D
-    day: Float2D
+    expected: Float2D
+    own: Float2D
     vix: tuple[float, float, float, Float1D] | None
 
 
@@ -64,75 +62,76 @@ class NullMarket:
     Attributes
     ----------
     panel : Panel
-    night, day : (T,) fraction
+    surprise : (2, T) fraction
         Unexpected part of the market's return before and after the open.
     """
 
     panel: Panel
-    night: Float1D
-    day: Float1D
+    surprise: Float2D
 
 
 def null_model(panel: Panel) -> NullModel:
     """Split a panel's moves into the market's, the names' own and what was to be expected.
 
-    The market is the series ``index``; without one, the mean return of all stocks.
+    The market is the series ``index``; without one, the mean return of all stocks. Its open is the one at which the
+    stocks' opens fit their betas best.
     """
     bar = panel.bar
     close, opening = panel.fields["close"], panel.fields["open"]
     before = _close_before(close, bar)
     traded = bar & np.isfinite(before)
-    night = np.where(traded, opening / before - 1.0, 0.0)
-    day = np.where(traded, close / opening - 1.0, 0.0)
-    whole = (1.0 + night) * (1.0 + day) - 1.0
+    moves = np.where(traded, np.array([opening / before, close / opening]) - 1.0, 0.0)
+    whole = (1.0 + moves[0]) * (1.0 + moves[1]) - 1.0
     market = _market_returns(panel, whole, traded)
     known = np.isfinite(market)
-    premium = float(market[known].mean()) if known.any() else 0.0
-    surprise = np.clip(np.where(known, market - premium, 0.0), -MOST_MARKET, MOST_MARKET)
+    market = np.where(known, market, 0.0)
     seen = traded & known[:, None]
-    beta = np.clip(_slopes(whole, surprise, seen), -MOST_BETA, MOST_BETA)
-    mean = (whole * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    expected = np.where(panel.is_stock, beta * premium, mean)
-    explained = np.where(known, market, premium)[:, None] * beta + (expected - beta * premium)
+    beta = np.clip(_slopes(whole, market, seen), -MOST_BETA, MOST_BETA)
+    stocks = seen & panel.is_stock
+    night = _market_night(moves[0], beta, stocks, market)
+    halves = np.array([night, (1.0 + market) / (1.0 + night) - 1.0])
+    premium = halves.sum(axis=1) / max(int(known.sum()), 1)
+    surprise = np.clip((halves - premium[:, None]) * known, -MOST_MARKET, MOST_MARKET)
+    explained = halves[:, :, None] * beta
+    residual = ((moves - explained) * seen).sum(axis=1) / np.maximum(seen.sum(axis=0), 1)
+    residual[:, panel.is_stock] = 0.0
+    own = np.where(traded, moves - explained - residual[:, None, :], 0.0)
     return NullModel(
         panel,
         traded,
         surprise,
         premium,
         beta,
-        expected,
-        np.clip(np.where(traded, night - NIGHT * explained, 0.0), -MOST_MOVE, MOST_MOVE),
-        np.clip(np.where(traded, day - (1.0 - NIGHT) * explained, 0.0), -MOST_MOVE, MOST_MOVE),
-        _vix_model(panel, market),
+        beta * premium[:, None] + residual,
+        np.clip(own, -MOST_MOVE, MOST_MOVE),
+        _vix_model(panel, np.where(known, market, np.nan)),
     )
 
 
 def draw(model: NullModel, rng: np.random.Generator) -> NullMarket:
     """Draw all signs anew and put the panel together again.
 
-    Stocks have signs of their own; funds share one a session, so that bonds still move together.
+    Stocks have signs of their own; funds share one a night and one a day, so that bonds still move together.
     """
-    panel, rows = model.panel, len(model.surprise)
-    market_night = _NIGHT * model.surprise * _signs(rng, (rows,))
-    market_day = _DAY * model.surprise * _signs(rng, (rows,))
-    night = model.night * _own_signs(rng, panel)
-    night += market_night[:, None] * model.beta + NIGHT * model.expected
-    day = model.day * _own_signs(rng, panel)
-    day += market_day[:, None] * model.beta + (1.0 - NIGHT) * model.expected
-    night[~model.traded] = 0.0
-    day[~model.traded] = 0.0
-    total = (1.0 + market_night + NIGHT * model.premium) * (
-        1.0 + market_day + (1.0 - NIGHT) * model.premium
-    ) - 1.0
+    panel = model.panel
+    surprise = model.surprise * _signs(rng, model.surprise.shape)
+    moves = np.empty_like(model.own)
+    for half in range(2):
+        signs = _signs(rng, panel.shape)
+        signs[:, ~panel.is_stock] = _signs(rng, (len(panel.dates), 1))
+        np.multiply(model.own[half], signs, out=moves[half])
+        moves[half] += surprise[half][:, None] * model.beta
+        moves[half] += model.expected[half]
+    moves[:, ~model.traded] = 0.0
+    growth = 1.0 + surprise + model.premium[:, None]
+    market = growth[0] * growth[1] - 1.0
     series = dict(panel.series)
     if "index" in series:
-        series["index"] = _index(series["index"], total)
+        series["index"] = _index(series["index"], market)
     if model.vix is not None:
-        series["vix"] = _vix(series["vix"], model.vix, total)
+        series["vix"] = _vix(series["vix"], model.vix, market)
     return NullMarket(
-        replace(panel, fields=dict(panel.fields) | _prices(panel, night, day), series=series),
-        market_night,
-        market_day,
+        replace(panel, fields=dict(panel.fields) | _prices(panel, moves), series=series), surprise
     )
 
 
@@ -159,14 +158,20 @@ def _market_returns(panel: Panel, whole: Float2D, traded: Bool2D) -> Float1D:
     return returns
 
 
-def _slopes(returns: Float2D, surprise: Float1D, seen: Bool2D) -> Float1D:
+def _slopes(returns: Float2D, market: Float1D, seen: Bool2D) -> Float1D:
     """(N,) least-squares slopes on the market, over the sessions that each name has; 0 where it stands still."""
     count = np.maximum(seen.sum(axis=0), 1)
-    mean = (surprise[:, None] * seen).sum(axis=0) / count
-    square = (surprise[:, None] ** 2 * seen).sum(axis=0) - count * mean**2
-    own = (returns * seen).sum(axis=0) / count
-    product = (returns * surprise[:, None] * seen).sum(axis=0) - count * mean * own
-    return np.asarray(np.divide(product, square, out=np.zeros(len(own)), where=square > 1e-12))
+    mean = market @ seen / count
+    square = (market * market) @ seen - count * mean**2
+    product = market @ (returns * seen) - mean * (returns * seen).sum(axis=0)
+    return np.asarray(np.divide(product, square, out=np.zeros(len(mean)), where=square > 1e-12))
+
+
+def _market_night(night: Float2D, beta: Float1D, stocks: Bool2D, market: Float1D) -> Float1D:
+    """(T,) the market's return from close to open: least squares of the stocks' nights on their betas."""
+    square = stocks @ (beta * beta)
+    told = np.divide((night * stocks) @ beta, square, out=NIGHT * market, where=square > 0.1)
+    return np.clip(told, -MOST_MARKET, MOST_MARKET)
 
 
 def _vix_model(panel: Panel, market: Float1D) -> tuple[float, float, float, Float1D] | None:
@@ -192,12 +197,6 @@ def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Float2D:
     return np.asarray(2.0 * bits - 1.0).reshape(shape)
 
 
-def _own_signs(rng: np.random.Generator, panel: Panel) -> Float2D:
-    signs = _signs(rng, panel.shape)
-    signs[:, ~panel.is_stock] = _signs(rng, (len(panel.dates), 1))
-    return signs
-
-
 def _index(index: Float1D, returns: Float1D) -> Float1D:
     """Levels from the first one on; missing where they were missing."""
     known = np.isfinite(index)
@@ -219,14 +218,14 @@ def _vix(vix: Float1D, model: tuple[float, float, float, Float1D], returns: Floa
     return np.where(known, np.exp(np.clip(out, math.log(5.0), math.log(150.0))), vix)
 
 
-def _prices(panel: Panel, night: Float2D, day: Float2D) -> dict[str, Float2D]:
+def _prices(panel: Panel, moves: Float2D) -> dict[str, Float2D]:
     """Fields of a bar from the moves of its night and its day; the first bar of a name does not move."""
     bar = panel.bar
     own = {name: panel.fields[name] for name in (*PRICE_FIELDS, "price") if name in panel.fields}
     first = np.argmax(bar, axis=0)
     base = own["close"][first, np.arange(bar.shape[1])]
-    close = np.where(bar, base * np.cumprod((1.0 + night) * (1.0 + day), axis=0), np.nan)
-    opening = close / (1.0 + day)
+    close = np.where(bar, base * np.cumprod((1.0 + moves[0]) * (1.0 + moves[1]), axis=0), np.nan)
+    opening = close / (1.0 + moves[1])
     top, bottom = np.maximum(opening, close), np.minimum(opening, close)
     made = {"open": opening, "close": close}
     if "high" in own:

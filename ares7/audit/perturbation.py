@@ -19,6 +19,8 @@ LENGTH = "the number of rows"
 """What is left when no input's future matters, and the row differs all the same."""
 GONE, HOLED = 3, 3
 """One stock in three has no bar after t, and the next one some."""
+HOLE = 3
+"""Sessions; a name without a bar for longer is no longer decided on."""
 
 
 def input_groups(panel: Panel) -> dict[str, tuple[str, ...]]:
@@ -86,6 +88,23 @@ def scrambled(
     if MEMBERSHIP in chosen:
         member = _joined(member[: t + 1], _moved(member[t + 1 :], panel.is_stock, rng))
     return replace(panel, fields=fields, series=series, member=member)
+
+
+def with_holes(panel: Panel, t: int, rng: np.random.Generator) -> Panel:
+    """Remove values up to ``t`` that later rows have: what a back-fill would fill.
+
+    Of each bar and each other field, a fifth of the stocks has nothing up to ``t``, and a fifth nothing in the
+    last `HOLE` rows.
+    """
+    fields: dict[str, Float2D] = dict(panel.fields)
+    for group in input_groups(panel).values():
+        stocks = rng.permutation(np.flatnonzero(panel.is_stock))
+        for name in fields.keys() & set(group):
+            past = fields[name][: t + 1].copy()
+            past[:, stocks[::5]] = np.nan
+            past[-HOLE:, stocks[1::5]] = np.nan
+            fields[name] = _joined(past, fields[name][t + 1 :])
+    return replace(panel, fields=fields)
 
 
 def other_calendar(panel: Panel, t: int, name: str) -> list[Panel]:

@@ -48,9 +48,17 @@ class UniverseAudit:
         panel = subject.panel
         if not panel.is_stock.any():
             return [found(self, Severity.SKIPPED, "the panel has no stock")]
-        out = [*self._history(subject), *self._missing_weight(subject), *self._funds(subject)]
+        holds_stocks = bool((subject.targets.weights[:, panel.is_stock] != 0).any())
+        out = [*self._missing_weight(subject), *self._funds(subject)]
+        out += self._history(subject) if holds_stocks else ()
         if out:
             return out
+        if not holds_stocks:
+            return [
+                found(
+                    self, Severity.SKIPPED, "the strategy holds no stock: nothing was chosen from a universe"
+                )
+            ]
         numbers = universe_numbers(panel)
         message = (
             f"membership has a history; of {numbers['names']} stocks {numbers['without_price_at_start']} have no "

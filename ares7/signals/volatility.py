@@ -68,8 +68,8 @@ def _whole_windows(
 ) -> AnyArray:
     """(3, R, B) measures of the windows without a hole; NaN for the others."""
     width = close.shape[1]
-    both = np.full((len(close), 2 * width), np.nan)
-    returns = both[:, :width]
+    both = np.empty((len(close), 2 * width))
+    both[0], returns = np.nan, both[:, :width]
     np.divide(close[1:], close[:-1], out=returns[1:])
     returns -= 1.0
     np.minimum(returns, 0.0, out=both[:, width:])

@@ -342,16 +342,44 @@ def test_an_advantage_that_costs_eat_is_a_warning():
 
 
 def test_a_profit_that_costs_eat_is_a_warning():
-    given = subject("equal_weight")
-    rows = np.arange(len(given.panel.dates))
-    out_and_in = given.targets.weights * (rows // 7 % 2 == 0)[:, None]
+    rows = np.arange(len(market().dates))
+    rise = np.exp(0.0006 * rows)[:, None]
+    rising = {name: market().fields[name] * rise for name in ("open", "high", "low", "close")}
+    given = subject("equal_weight", with_fields(market(), **rising))
+    out_and_in = given.targets.weights * (rows // 5 % 2 == 0)[:, None]
     often = replace(
-        given.targets, weights=out_and_in, decide=(rows % 7 == 0) & (rows >= given.panel.start_row)
+        given.targets, weights=out_and_in, decide=(rows % 5 == 0) & (rows >= given.panel.start_row)
     )
     given.__dict__["targets"] = often
     (finding,) = CostScenarios().run(given)
     assert finding.severity is Severity.WARNING
-    assert "the profit is gone at 20 bps" in finding.message
+    assert "the profit is gone between 5 and 20 bps" in finding.message
+
+
+def test_an_account_that_is_ruined_at_some_costs_is_a_warning():
+    given = subject()
+    run = given.run
+
+    def ruined(*, costs):
+        nav = run.nav.copy()
+        nav[300:] -= 0.0 if costs.bps < 20 else 1e7
+        return replace(run, nav=nav)
+
+    given.__dict__["simulated"] = ruined
+    (finding,) = CostScenarios().run(given)
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["sharpe_20_bps"] is None
+
+
+def test_an_advantage_within_its_standard_error_is_none_to_lose():
+    given = subject()
+    nav = given.simulated(costs=BpsCosts(bps=12)).nav
+    noise = np.random.default_rng(2).normal(0.0, 0.0012, len(nav))
+    (finding,) = CostScenarios().run(
+        replace(given, baseline_nav=nav * np.cumprod(1.0 + noise - noise.mean()))
+    )
+    assert finding.evidence["active_sharpe_5_bps"] > 0 > finding.evidence["active_sharpe_20_bps"]
+    assert finding.severity is Severity.PASS
 
 
 def test_the_baseline_itself_is_not_measured_against_itself():

@@ -295,7 +295,7 @@ def test_up_to_two_thousand_points_are_listed_else_the_best_thousand(grid, chang
     assert len(rows) == shown
     assert said in visible(page)
     assert len(page) < 8e6
-    train = [number(row[head.index("train sharpe")]) for row in rows]
+    train = [number(row[head.index("train Sharpe")]) for row in rows]
     assert train == sorted(train, reverse=True)
 
 
