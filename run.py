@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ares7.errors import Ares7Error, ConfigError
+from ares7.errors import Ares7Error
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_CONFIG = ROOT / "config.yaml"
-MAX_WORKERS = 1024
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
@@ -101,18 +100,11 @@ def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str
 
 def place_of(args: argparse.Namespace, config: Config) -> Any:
     """Where the points of a search run."""
-    from feeds.executors import Cluster, Processes, Threads
+    from feeds.executors import place
     from strategies.registry import resolve
 
     where = Path(args.config).resolve().parent
-    if args.workers is None:
-        threads = Threads(config.search.workers)
-        return threads if args.scheduler is None else Cluster(args.scheduler, resolve, where)
-    if args.scheduler is not None:
-        raise ConfigError("--workers starts processes here and --scheduler has its own; leave one out")
-    if not 1 <= args.workers <= MAX_WORKERS:
-        raise ConfigError(f"--workers {args.workers} must be 1 to {MAX_WORKERS:,} processes")
-    return Processes(args.workers, resolve, where)
+    return place(config.search.workers, args.workers, args.scheduler, resolve, where)
 
 
 def grid(args: argparse.Namespace) -> int:

@@ -62,7 +62,9 @@ def pace(done: int, left: int, seconds: float) -> str:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+    return (
+        f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+    )
 
 
 @contextmanager
@@ -88,7 +90,8 @@ def _bar(name: str, total: int, before: int) -> Iterator[Step]:
             now = time.monotonic()
             if now - shown >= BAR_SECONDS:
                 shown = now
-                display.update(task, completed=done, pace=pace(done - before, total - done, now - began))
+                speed = pace(done - before, total - done, now - began)
+                display.update(task, completed=done, pace=speed, refresh=True)
 
         yield step
         display.update(task, completed=done, pace="")

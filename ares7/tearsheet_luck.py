@@ -138,25 +138,15 @@ def backtest_luck(metrics: Metrics) -> Markup:
     trials, luck = part(metrics, "trials"), part(metrics, "luck")
     if not trials and not luck:
         return Markup("")
-    shown: dict[str, object] = {}
-    for kind, prefix, sharpe in (
-        ("total", "", part(metrics, "performance").get("sharpe")),
-        ("active", "active_", None),
-    ):
-        shown |= {
-            f"{name}, {kind} returns": text(probability(luck[prefix + key]))
-            for key, name in (
-                ("psr", "PSR"),
-                ("dsr", "DSR, all trials"),
-                ("dsr_effective", "DSR, effective trials"),
-            )
-            if prefix + key in luck
-        }
-        if prefix + "threshold" in luck:
-            against = "" if sharpe is None else f" <small>against {text(ratio(sharpe))}</small>"
-            shown[f"Best without skill, {kind}"] = Markup(
-                f"{text(ratio(luck[prefix + 'threshold']))}{against}"
-            )
+    rows = [
+        [name, *(show(luck.get(prefix + key)) for prefix in ("", "active_"))]
+        for key, name, show in (
+            ("psr", "Probabilistic Sharpe ratio (PSR)", probability),
+            ("dsr", "Deflated Sharpe ratio (DSR), all trials", probability),
+            ("dsr_effective", "Deflated Sharpe ratio, effective trials", probability),
+            ("threshold", "Sharpe ratio of the best without skill", ratio),
+        )
+    ]
     counted = f"{trials_text(trials)}. " if trials else ""
     reading = (
         f"{counted}PSR: probability that the true Sharpe ratio is above 0. DSR: that it is above what the best of "
@@ -164,7 +154,7 @@ def backtest_luck(metrics: Metrics) -> Markup:
         "trials is the verdict, the one over effective trials is lenient."
     )
     said = Markup(f'<p class="note">{text(reading)}</p>')
-    return section("How much of it is luck", said, figures(shown) if shown else "")
+    return section("How much of it is luck", said, table(["", "total", "active"], rows) if luck else "")
 
 
 def targets(metrics: Metrics) -> Markup:

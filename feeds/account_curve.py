@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ares7.arrays import Dates, Float1D, Float2D
+from ares7.signals.windows import column_sums
 
 _AHEAD, _MOST = 24, 256
 
@@ -78,14 +79,13 @@ class AccountCurve:
         """Value the sessions before ``stop``, adding in column order as `ares7.orders.net_asset_value` does."""
         block = slice(self._valued, stop)
         sessions = np.diff([self._valued, *self._since[1:], stop])
-        held, cash = np.repeat(self._held, sessions, axis=0), np.repeat(self._cash, sessions)
-        terms = np.empty((len(cash), held.shape[1] + 1))
-        terms[:, 0] = cash
-        np.multiply(held, self._close[block], out=terms[:, 1:])
-        nav = np.add.accumulate(terms, axis=1)[:, -1]
         names = np.repeat(np.count_nonzero(self._held, axis=1), sessions)
-        terms[:, 0] = 0.0
-        gross = np.add.accumulate(np.abs(terms, out=terms), axis=1)[:, -1]
+        held, cash = np.repeat(self._held, sessions, axis=0), np.repeat(self._cash, sessions)
+        terms = np.empty((held.shape[1] + 1, len(cash)))
+        terms[0] = cash
+        np.multiply(held.T, self._close[block].T, out=terms[1:])
+        nav = column_sums(terms)
+        gross = column_sums(np.abs(terms[1:], out=terms[1:]))
         self._record[:, block] = nav, cash, gross / nav, names
         self._valued = stop
         self._keep(1)

@@ -109,8 +109,7 @@ class PanelCerebro(bt.Cerebro):
         """Leave every line where the clock was, so that analyzers can still read it."""
         row = self._clock.row or 0
         for feed in self.datas:
-            for line in feed.lines.lines:
-                line.stand_at(row)
+            feed.stand_at(row)
         self._clock.row = None
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 LOADED = code_digest(ROOT)
 """The project's code as it was when this process loaded it; a checkout may change under a running worker."""
+MAX_WORKERS = 1024
 Task = Callable[[int, Any], Block]
 Resolve = Callable[..., type[Any]]
 """``strategies.registry.resolve``: handed in, because this package imports no strategies."""
@@ -261,3 +262,34 @@ class Cluster:
             with _shared(search, self.resolve, self.where) as job, surviving(self.address):
                 task, pack = partial(evaluate_elsewhere, job), search.points.texts.several
                 yield Crew(cluster.executor, task, workers, pack, cluster.alive)
+
+
+def place(
+    threads: int, workers: int | None, scheduler: str | None, resolve: Resolve, where: Path
+) -> Threads | Processes | Cluster:
+    """Choose where points run: threads unless something else is asked for.
+
+    Parameters
+    ----------
+    threads : int
+    workers : int or None
+        ``--workers``.
+    scheduler : str or None
+        ``--scheduler``.
+    resolve, where
+        See `Job`.
+
+    Raises
+    ------
+    ConfigError
+        Both are asked for, or an impossible number of processes.
+    """
+    if scheduler is not None and workers is not None:
+        raise ConfigError("--workers starts processes here and --scheduler has its own; leave one out")
+    if scheduler is not None:
+        return Cluster(scheduler, resolve, where)
+    if workers is None:
+        return Threads(threads)
+    if not 1 <= workers <= MAX_WORKERS:
+        raise ConfigError(f"--workers {workers} must be 1 to {MAX_WORKERS:,} processes")
+    return Processes(workers, resolve, where)

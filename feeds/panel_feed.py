@@ -177,25 +177,6 @@ class ClockLine(bt.LineBuffer):
     alias: str
     """Which line of the feed it is."""
 
-    def reset(self) -> None:
-        """Stand before the first row, without values."""
-        if self.mode != self.UnBounded:
-            super().reset()
-            return
-        self._idx, self._count, self.extension = -1, 0, 0
-        self.array, self.useislice = array.array("d"), False
-
-    def home(self) -> None:
-        """Stand before the first row."""
-        if self.mode != self.UnBounded:
-            super().home()
-            return
-        self._idx, self._count = -1, 0
-
-    def stand_at(self, row: int) -> None:
-        """Stay where the clock was, so that the line can still be read after the run."""
-        self._idx, self._count = row - self.listed, max(row + 1 - self.listed, 0)
-
     def __getattr__(self, name: str) -> Any:
         if name != "array":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -280,6 +261,37 @@ class AlignedData(ArrayData):
             values = bars.prices[name][listed:, column]
         return values
 
+    def _unbounded(self) -> bool:
+        line = self.lines.lines[0]
+        return bool(line.mode == line.UnBounded)
+
+    def reset(self) -> None:
+        """Stand before the first row, without values."""
+        if not self._unbounded():
+            super().reset()
+            return
+        self.home()
+        for line in self.lines.lines:
+            line.array, line.extension, line.useislice = array.array("d"), 0, False
+
+    def home(self) -> None:
+        """Stand before the first row."""
+        if self._unbounded():
+            self.stand_at(self.p.listed - 1)
+        else:
+            super().home()
+
+    def stand_at(self, row: int) -> None:
+        """Stand at a row of the engine's, where the feed stays when the clock is gone."""
+        place = row - self.p.listed
+        count = max(place + 1, 0)
+        for line in self.lines.lines:
+            line._idx, line._count = place, count
+
+    def _getlinealias(self, number: int) -> str:
+        # Backtrader asks for every line of every feed, and looks for this method in two other places first.
+        return _ALIGNED_LINES[number] if number < len(_ALIGNED_LINES) else ""
+
     def extend(self, value: float = math.nan, size: int = 0) -> None:
         """Make room for ``size`` rows beyond the last."""
         if size:
@@ -308,6 +320,9 @@ class AlignedData(ArrayData):
     def column(self) -> int:
         """Column of the panel that this feed shows."""
         return int(self.p.column)
+
+
+_ALIGNED_LINES: tuple[str, ...] = AlignedData.lines._getlines()
 
 
 def aligned_feeds(bars: EngineBars, clock: Clock | None = None) -> list[AlignedData]:

@@ -115,7 +115,29 @@ def count_backtest(
     result: RunResult,
     created: dt.datetime,
 ) -> dict[str, Any]:
-    """Record a backtest as the trial that it is, and say what it is worth among all trials on its market.
+    """Record a backtest as the trial that it is, and return its `worth`."""
+    total, active = _moments(result)
+    trials = trials_of(
+        chosen.name,
+        [chosen.settings],
+        dates=result.dates,
+        nav=result.nav[None],
+        baseline_nav=result.baseline_nav,
+        total=total,
+        active=active,
+        drawdown=np.array([result.metrics["performance"]["max_drawdown"]]),
+        turnover=np.array([result.metrics["costs"]["turnover_one_way"]]),
+        settings=settings_hash(config, baseline),
+        code=code_of(chosen.strategy),
+    )
+    data_set = data_set_of(panel, result.dates[0], result.dates[-1])
+    with TrialLedger(ledger_path(config)) as ledger:
+        ledger.record(data_set, trials, run=result.label, purpose="backtest", created=created)
+    return worth(config, panel, result)
+
+
+def worth(config: Config, panel: Panel, result: RunResult) -> dict[str, Any]:
+    """Say what a result is worth among all trials on its market.
 
     Returns
     -------
@@ -125,26 +147,9 @@ def count_backtest(
         annual Sharpe ratios); ``touched``, the out-of-sample windows that some selection has used, each ``name
         start end run reason``.
     """
-    nav, dates = result.nav[None], result.dates
-    returns = nav[:, 1:] / nav[:, :-1] - 1.0
-    base = result.baseline_nav[1:] / result.baseline_nav[:-1] - 1.0
-    total, active = moments(returns), moments(returns - base)
-    trials = trials_of(
-        chosen.name,
-        [chosen.settings],
-        dates=dates,
-        nav=nav,
-        baseline_nav=result.baseline_nav,
-        total=total,
-        active=active,
-        drawdown=np.array([result.metrics["performance"]["max_drawdown"]]),
-        turnover=np.array([result.metrics["costs"]["turnover_one_way"]]),
-        settings=settings_hash(config, baseline),
-        code=code_of(chosen.strategy),
-    )
-    data_set = data_set_of(panel, dates[0], dates[-1])
+    total, active = _moments(result)
+    data_set = data_set_of(panel, result.dates[0], result.dates[-1])
     with TrialLedger(ledger_path(config)) as ledger:
-        ledger.record(data_set, trials, run=result.label, purpose="backtest", created=created)
         family = ledger.family(data_set)
         touched = ledger.touched(data_set)
     alike = (
@@ -162,6 +167,14 @@ def count_backtest(
             for t in touched
         ],
     }
+
+
+def _moments(result: RunResult) -> tuple[Moments, Moments]:
+    """Of total and of active returns, one series each."""
+    nav = result.nav[None]
+    returns = nav[:, 1:] / nav[:, :-1] - 1.0
+    base = result.baseline_nav[1:] / result.baseline_nav[:-1] - 1.0
+    return moments(returns), moments(returns - base)
 
 
 def _luck(own: Moments, sharpes: Float1D, counts: dict[str, int]) -> dict[str, float]:

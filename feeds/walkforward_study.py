@@ -39,7 +39,7 @@ from feeds.executors import Place
 from feeds.grid_study import grid_of
 from feeds.searching import FILL_HORIZON, ROOT, Evaluated, Search, prepare, run
 from feeds.study import study_on
-from feeds.trial_record import ledger_path
+from feeds.trial_record import ledger_path, worth
 
 
 def walkforward_study(
@@ -93,13 +93,15 @@ def walkforward_study(
     result = study_on(config, started, book, baseline, tools, ROOT)
     _touch(search, choices, name, created)
     section = _section(search, done, choices, result)
-    metrics = dict(result.metrics) | {"kind": "walkforward", "walkforward": section}
+    found = worth(config, started, result)
+    metrics = dict(result.metrics) | {"kind": "walkforward", "walkforward": section} | found
     metrics["targets"] = _targets(search, section, result)
     return replace(
         result,
         kind="walkforward",
         digest=search.digest[:8],
         metrics=metrics,
+        provenance=dict(result.provenance) | {"trials": found["trials"]},
         tables=_tables(search, choices, section),
     )
 

@@ -27,7 +27,7 @@ from ares7.params import BookParams, RegimeParams
 from ares7.signals.cross_section import leg, merge, normalised, places, standard_score
 from ares7.signals.momentum import momentum
 from ares7.signals.regime import Regime
-from ares7.stages import Memo, compute, stage
+from ares7.stages import Memo, Remembered, compute, stage
 from strategies.base import PortfolioStrategy
 
 SLOTS = (
@@ -222,7 +222,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    return assemble(panel, plan(panel, params))
+    return assemble(panel, plan(panel, params, Remembered()))
 
 
 def diagnostics(panel: Panel, params: TiltParams) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.risk import RiskParams, combined_scale, model_returns
 from ares7.signals.regime import Regime
-from ares7.stages import Memo, compute, stage
+from ares7.stages import Memo, Remembered, compute, stage
 from strategies import defensive, low_volatility, quality_momentum
 from strategies.base import PortfolioStrategy
 from strategies.defensive import Params as DefensiveParams
@@ -219,7 +219,7 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    return assemble(panel, plan(panel, params))
+    return assemble(panel, plan(panel, params, Remembered()))
 
 
 def diagnostics(panel: Panel, params: Params) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ares7.metrics import SESSIONS_PER_YEAR, ZERO_SD
 
 DRAWS = 8
 FAILURE_T = 4.0
-"""Either sign. Chance of it without foresight: 6e-5 of a normal variable, at most 2 exp(-8) = 7e-4 of any sizes."""
+"""Either sign. Chance without foresight: 6e-5 if t is normal, 1e-4 for exposure against all of the past (simulated)."""
 WARNING_T = 3.0
 
 
@@ -92,8 +92,8 @@ def gains(subject: Subject, model: NullModel, market: NullMarket) -> NullGains |
 def pooled_t(series: Iterable[Float1D]) -> tuple[float, float]:
     """Sum over root of the sum of squares, of all series together, and their mean a year.
 
-    For symmetric martingale increments of any sizes P(t > x) <= exp(-x^2 / 2): de la Pena, "A General Class of
-    Exponential Inequalities for Martingales and Ratios", Annals of Probability 27(1), 1999; normal in the limit.
+    Normal in the limit for martingale differences of any changing size: Hall and Heyde, "Martingale Limit Theory and
+    Its Application", 1980, chapter 3.
     """
     every = np.concatenate(list(series))
     root = math.sqrt(float(every @ every))

@@ -74,7 +74,7 @@ def test_the_date_and_the_symbol_that_are_named_really_leak(name):
 
 
 def test_the_same_seed_gives_the_same_findings():
-    planted = PLANTED["vix_of_tomorrow"]
+    planted = PLANTED["tilt_before_its_event"]
     subject = subject_of(planted.weights, planted.settings)
     assert [f.to_dict() for f in findings_of(subject)] == [f.to_dict() for f in findings_of(subject)]
 

@@ -10,12 +10,22 @@ from ares7.audit.finding import Severity
 from ares7.audit.labels import LabelShuffle, advantage_t, shuffled
 from ares7.book import tradable
 from ares7.metrics import sharpe
-from tests.audit.leaky_books import held, month_end_book, subject, weekly_foresight
+from tests.audit.leaky_books import held, month_end_book, subject
 from tests.contracts.panels import market
 
 PANEL = market(1, 1150)
 ELIGIBLE = tradable(PANEL) & PANEL.bar & PANEL.is_stock
 RNG = np.random.default_rng(5)
+
+
+def foresight(panel, sign):
+    """Eight names a day by their next session's move from open to close."""
+    move = panel.fields["close"] / panel.fields["open"]
+    score = -sign * np.vstack([move[1:], move[-1:]])
+    usable = panel.bar & panel.is_stock & panel.member
+    place = np.argsort(np.argsort(np.where(usable & np.isfinite(score), score, np.inf), axis=1), axis=1)
+    every = np.ones(len(panel.dates), dtype=bool)
+    return held(panel, every, 0.1 * ((place < 8) & usable))
 
 
 def random_book(panel, settings):
@@ -59,7 +69,7 @@ def test_every_eligible_name_is_as_likely_as_any_other():
 
 
 def test_a_book_that_sees_tomorrow_is_too_good():
-    finding = judged(weekly_foresight)
+    finding = judged(lambda panel, settings: foresight(panel, 1.0))
     assert finding.severity is Severity.WARNING
     assert finding.check == "D17"
     assert finding.evidence["percentile"] == 100.0
@@ -80,14 +90,7 @@ def test_a_book_by_lot_passes_with_its_number():
 
 
 def test_a_book_worse_than_chance_is_an_honest_negative():
-    def foresight_of_losers(panel, settings):
-        close = panel.fields["close"]
-        later = np.vstack([close[1:] / close[:-1], np.ones((1, panel.shape[1]))])
-        usable = panel.bar & panel.is_stock & panel.member
-        place = np.argsort(np.argsort(np.where(usable, later, np.inf), axis=1), axis=1)
-        return held(panel, panel.week_end, 0.1 * ((place < 8) & usable))
-
-    finding = judged(foresight_of_losers)
+    finding = judged(lambda panel, settings: foresight(panel, -1.0))
     assert finding.severity is Severity.PASS
     assert finding.evidence["percentile"] == 0.0
 

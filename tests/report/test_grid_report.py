@@ -14,6 +14,7 @@ from ares7.errors import DataError
 from ares7.tearsheet import build_report, write_report
 from ares7.tearsheet_format import short_names
 from ares7.tearsheet_points import read_points
+from ares7.tearsheet_search_charts import logits
 from tests.report.page_text import own_text, payload, references, table_with, visible
 
 STYLE = (Path(__file__).parents[2] / "ares7" / "tearsheet_page.css").read_text()
@@ -233,6 +234,12 @@ def test_the_warning_part_of_the_logits_is_the_probability_of_overfitting(page, 
         assert sum(bars["y"]) == pbo["splits"]
         low = sum(y for y, warn in zip(bars["y"], warned, strict=True) if warn)
         assert low / pbo["splits"] == pytest.approx(pbo["value"])
+
+
+def test_a_rank_at_the_median_counts_as_overfitting():
+    bars = logits(np.array([-1.0, 0.0, 0.0, 1.0]))["data"][0]
+    warned = [color["css"] == "accent-soft" for color in bars["marker"]["color"]]
+    assert sum(y for y, warn in zip(bars["y"], warned, strict=True) if warn) == 3
 
 
 @pytest.mark.parametrize("pair", ["0,1", "0,2", "1,2"])

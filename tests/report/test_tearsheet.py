@@ -170,11 +170,10 @@ def test_trials_stand_beside_what_they_leave_of_the_sharpe_ratio(tmp_path, resul
     trials = {"count": 1516, "distinct": 507, "effective": 2}
     words = visible(written(tmp_path, result, trials=trials, luck=luck))
     assert "507 distinct trials on this market so far, evaluated 1,516 times, about 2 of them unlike" in words
-    assert "PSR, total returns 0.991 DSR, all trials, total returns 0.620" in words
-    assert "DSR, effective trials, total returns 0.830" in words
-    assert "DSR, all trials, active returns 0.170" in words
-    sharpe = result.metrics["performance"]["sharpe"]
-    assert f"Best without skill, total 0.90 against {sharpe:.2f}" in words
+    assert "Probabilistic Sharpe ratio (PSR) 0.991 –" in words
+    assert "Deflated Sharpe ratio (DSR), all trials 0.620 0.170" in words
+    assert "Deflated Sharpe ratio, effective trials 0.830 –" in words
+    assert "Sharpe ratio of the best without skill 0.90 –" in words
 
 
 def test_without_trials_nothing_is_said_of_luck_targets_or_touched_windows(page):

@@ -52,6 +52,46 @@ def test_a_terminal_gets_a_bar_that_ends_complete(monkeypatch):
     assert "50/50" in terminal.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("done", "left", "seconds", "wanted"),
+    [
+        (900, 100, 1.0, "900 a second, 0 s left"),
+        (3000, 97_000, 1.0, "3,000 a second, 32 s left"),
+        (10, 990, 10.0, "1 a second, 16:30 left"),
+        (1, 9_999, 4.0, "0.25 a second, 11:06:36 left"),
+        (0, 100, 1.0, ""),
+        (5, 5, 0.0, ""),
+    ],
+)
+def test_pace_is_units_a_second_and_time_left(done, left, seconds, wanted):
+    assert progress.pace(done, left, seconds) == wanted
+
+
+def test_what_was_done_before_counts_and_is_no_speed(capsys, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.progress("points", total=1000, done=980) as step:
+        for _ in range(6):
+            step(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "points: 985 of 1,000 (98%), 1 a second, 15 s left ..."
+    assert lines[-1].startswith("points: 986 of 1,000 in ")
+
+
+def test_a_terminal_is_told_speed_and_time_left(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "BAR_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "pace", lambda done, left, seconds: f"[{done} done, {left} left]")
+    with progress.progress("points", total=30, done=10) as step:
+        step(5)
+        shown = terminal.getvalue()
+        step(15)
+    assert "points" in shown
+    assert "[5 done, 15 left]" in terminal.getvalue()
+
+
 def test_work_of_no_units_is_no_error(capsys):
     with progress.progress("nothing", total=0) as step:
         step(0)
