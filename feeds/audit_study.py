@@ -13,7 +13,7 @@ from ares7.audit.subject import Subject
 from ares7.config import Config
 from ares7.progress import progress
 from ares7.run_files import RunResult
-from feeds.backtest import usable_targets
+from feeds.backtest import computed_targets
 from feeds.engines import Chosen, Tools
 from feeds.study import counted, load_both, study_on
 
@@ -47,7 +47,7 @@ def audit_study(
     )
     subject = Subject(
         name=chosen.name,
-        weights=lambda data, settings: usable_targets(data, chosen.strategy, settings, chosen.name),
+        weights=lambda data, settings: computed_targets(data, chosen.strategy, settings, chosen.name),
         settings=chosen.settings,
         panel=panel,
         account=config.account,

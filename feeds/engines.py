@@ -15,8 +15,8 @@ from ares7.ledger import Fills, Ledger, Orders
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.progress import progress
+from feeds.account_curve import History
 from feeds.backtest import computed_targets, require_affordable, run_backtest
-from feeds.broker import History
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from ares7.progress import stage
 from ares7.provenance import code_version, versions
 from ares7.run_files import RunResult
 from ares7.signals.regime import UNKNOWN
+from feeds.account_curve import History
 from feeds.backtest import computed_diagnostics
-from feeds.broker import History
 from feeds.engines import ENGINES, Chosen, Outcome, Tools
 from feeds.load import load_panel
 

@@ -73,9 +73,7 @@ class Check(Protocol):
         """Look at a subject; at least one finding."""
 
 
-def found(
-    check: Check, severity: Severity, message: str, remedy: str = "", **evidence: Any
-) -> Finding:
+def found(check: Check, severity: Severity, message: str, remedy: str = "", **evidence: Any) -> Finding:
     """Return a finding of a check."""
     return Finding(check.id, check.title, severity, message, evidence, remedy)
 

@@ -56,9 +56,7 @@ class Audit:
         }
 
 
-def audit(
-    subject: Subject, checks: Sequence[Check], on_step: Callable[[int], None] | None = None
-) -> Audit:
+def audit(subject: Subject, checks: Sequence[Check], on_step: Callable[[int], None] | None = None) -> Audit:
     """Run checks on a subject.
 
     Parameters
@@ -71,7 +69,10 @@ def audit(
         findings.extend(_run(check, subject))
         if on_step is not None:
             on_step(1)
-    return Audit(subject.name, tuple(findings))
+    # Imported here: the checks import this module's neighbours.
+    from ares7.audit.concentration import escalate
+
+    return Audit(subject.name, escalate(findings))
 
 
 def _run(check: Check, subject: Subject) -> Iterable[Finding]:
