@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,8 @@ def read_config(args: argparse.Namespace) -> Config:
     return load_config(Path(args.config), (*overrides, *args.set))
 
 
-def backtest(args: argparse.Namespace) -> int:
-    """Run the configured strategy and its baseline; write a run folder; print a table."""
+def research(args: argparse.Namespace) -> int:
+    """Run a verb of `feeds.commands`, write its run folder, show it."""
     import datetime as dt
 
     config = read_config(args)
@@ -69,24 +70,43 @@ def backtest(args: argparse.Namespace) -> int:
     from analyzers import add_default_analyzers
     from analyzers.document import figures
     from ares7.runs import write_run
+    from feeds.commands import VERBS, Command
     from feeds.engines import Tools
-    from feeds.study import study
+    from strategies.registry import resolve
 
-    tools = Tools(add_default_analyzers, figures)
-    chosen = choose(args, config, config.strategy.name, config.strategy.params)
-    baseline = choose(args, config, config.baseline, {})
-    now = dt.datetime.now(dt.UTC)
-    result = study(config, chosen, baseline, tools, ROOT, now)
+    now, tools = dt.datetime.now(dt.UTC), Tools(add_default_analyzers, figures)
+    command = Command(args, config, partial(choose, args, config), resolve, tools, ROOT, now)
+    result, code = VERBS[args.verb](command)
     path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
     report = path / "report.html" if config.runs.report else None
-    if not answer(
-        args, {"run": str(path), "report": str(report) if report else None, "metrics": result.metrics}
-    ):
-        from ares7.screen import show_backtest
+    content = {"run": str(path), "report": str(report) if report else None, "metrics": result.metrics}
+    if not answer(args, content):
+        from ares7.screen import show
 
-        show_backtest(result.metrics)
+        show(args.verb, result.metrics)
         print(f"report: {report}" if report else f"run: {path}")
-    return 0
+    if code == INTERRUPTED:
+        say(
+            "interrupted; the run folder holds the points that were finished; the same command goes on from there"
+        )
+    return code
+
+
+def check(args: argparse.Namespace) -> int:
+    """Audit a strategy, or a series of returns; exit 1 if anything fails."""
+    if args.returns is None:
+        return research(args)
+    from ares7.audit.finding import Severity
+    from ares7.audit.returns_only import audit_returns
+    from feeds.returns_file import read_returns
+
+    series = read_returns(Path(args.returns), args.column)
+    found = audit_returns(series.dates, series.returns, trials=args.trials, name=args.returns)
+    if not answer(args, found.to_dict()):
+        from ares7.screen_audit import show_audit
+
+        show_audit(found.to_dict())
+    return int(found.worst is Severity.FAILURE)
 
 
 def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str, Any]) -> Chosen:
@@ -96,98 +116,6 @@ def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str
 
     strategy = registry.resolve(name, Path(args.config).resolve().parent)
     return Chosen(name, strategy, registry.settings(strategy, params, config.costs))
-
-
-def place_of(args: argparse.Namespace, config: Config) -> Any:
-    """Where the points of a search run."""
-    from feeds.executors import place
-    from strategies.registry import resolve
-
-    where = Path(args.config).resolve().parent
-    return place(config.search.workers, args.workers, args.scheduler, resolve, where)
-
-
-def grid(args: argparse.Namespace) -> int:
-    """Run every point of a grid, choose one, and say how much of it is luck."""
-    import datetime as dt
-
-    config = read_config(args)
-    if config.runs.report:
-        from ares7.tearsheet import require_plotly
-
-        require_plotly()
-    from ares7.runs import write_run
-    from feeds.grid_study import grid_study
-
-    chosen = choose(args, config, config.strategy.name, config.strategy.params)
-    baseline = choose(args, config, config.baseline, {})
-    now = dt.datetime.now(dt.UTC)
-    place = place_of(args, config)
-    result = grid_study(config, chosen, baseline, place, created=now, allowed=args.yes)
-    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
-    show_run(args, path, result.metrics, config)
-    if "PARTIAL" not in result.metrics["stamps"]:
-        return 0
-    say(
-        "interrupted; the run folder holds the points that were finished; run the same command again for the others"
-    )
-    return INTERRUPTED
-
-
-def walkforward(args: argparse.Namespace) -> int:
-    """Choose parameters anew every 1 January from the years before, and trade the choices as one book."""
-    import datetime as dt
-
-    config = read_config(args)
-    if config.runs.report:
-        from ares7.tearsheet import require_plotly
-
-        require_plotly()
-    from analyzers import add_default_analyzers
-    from analyzers.document import figures
-    from ares7.runs import write_run
-    from feeds.engines import Tools
-    from feeds.walkforward_study import walkforward_study
-
-    chosen = choose(args, config, config.strategy.name, config.strategy.params)
-    baseline = choose(args, config, config.baseline, {})
-    now = dt.datetime.now(dt.UTC)
-    tools = Tools(add_default_analyzers, figures)
-    place = place_of(args, config)
-    result = walkforward_study(config, chosen, baseline, tools, place, created=now, allowed=args.yes)
-    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
-    return show_run(args, path, result.metrics, config)
-
-
-def optimize(args: argparse.Namespace) -> int:
-    """Optimise the weights of the sleeves in each regime on the train rows."""
-    import datetime as dt
-
-    config = read_config(args)
-    if config.runs.report:
-        from ares7.tearsheet import require_plotly
-
-        require_plotly()
-    from ares7.runs import write_run
-    from feeds.optimize_study import optimize_study
-
-    chosen = choose(args, config, config.strategy.name, config.strategy.params)
-    baseline = choose(args, config, config.baseline, {})
-    now = dt.datetime.now(dt.UTC)
-    result = optimize_study(config, chosen, baseline, created=now)
-    path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
-    return show_run(args, path, result.metrics, config)
-
-
-def show_run(args: argparse.Namespace, path: Path, metrics: Any, config: Config) -> int:
-    """Print a finished search and where it is."""
-    report = path / "report.html" if config.runs.report else None
-    if not answer(args, {"run": str(path), "report": str(report) if report else None, "metrics": metrics}):
-        from ares7.screen_search import SHOW
-
-        SHOW[metrics["kind"]](metrics)
-        print(f"report: {report}" if report else f"run: {path}")
-    return 0
 
 
 def list_strategies(args: argparse.Namespace) -> int:
@@ -318,6 +246,39 @@ def data_synth(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
+    from feeds.commands import VERBS
+
+    search = argparse.ArgumentParser(add_help=False)
+    search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
+    search.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler, for example tcp://HOST:8786"
+    )
+    search.add_argument("--yes", action="store_true", help="more than 10,000,000 points are meant")
+    search.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
+    parents = {"grid": (chosen, search), "walkforward": (chosen, search)}
+    made = {
+        name: verb(
+            name, check if name == "check" else research, *parents.get(name, (chosen,)), text=run.__doc__
+        )
+        for name, run in VERBS.items()
+    }
+    made["backtest"].add_argument(
+        "--engine", choices=("event", "compiled"), help="Backtrader, or its compiled twin: the same numbers"
+    )
+    made["grid"].add_argument(
+        "--objective", metavar="NAME", help="what is maximised: search.selection.objective"
+    )
+    made["optimize"].add_argument("--method", choices=("cvar", "max_sharpe", "min_variance", "risk_parity"))
+    made["check"].add_argument(
+        "--returns", metavar="FILE", help="only a series: columns date and ret, or nav"
+    )
+    made["check"].add_argument("--column", metavar="NAME", help="column of that file to read")
+    made["check"].add_argument(
+        "--trials", type=int, default=1, help="variants tried before this series was kept"
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """Verbs and options."""
     common = argparse.ArgumentParser(add_help=False)
@@ -338,30 +299,16 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(
-        name: str, run: Any, *parents: argparse.ArgumentParser, within: Any = verbs
+        name: str, run: Any, *parents: argparse.ArgumentParser, within: Any = verbs, text: str | None = None
     ) -> argparse.ArgumentParser:
+        about = text or run.__doc__
         made = within.add_parser(
-            name, parents=[common, *parents], help=run.__doc__.split("\n")[0], description=run.__doc__
+            name, parents=[common, *parents], help=about.split("\n")[0], description=about
         )
         made.set_defaults(call=run)
         return made  # type: ignore[no-any-return]
 
-    verb("backtest", backtest, chosen).add_argument(
-        "--engine", choices=("event", "compiled"), help="Backtrader, or its compiled twin: the same numbers"
-    )
-    search = argparse.ArgumentParser(add_help=False)
-    search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
-    search.add_argument(
-        "--scheduler", metavar="ADDRESS", help="a Dask scheduler, for example tcp://HOST:8786"
-    )
-    search.add_argument("--yes", action="store_true", help="more than 10,000,000 points are meant")
-    points = verb("grid", grid, chosen, search)
-    points.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
-    points.add_argument("--objective", metavar="NAME", help="what is maximised: search.selection.objective")
-    years = verb("walkforward", walkforward, chosen, search)
-    years.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")
-    sleeves = verb("optimize", optimize, chosen)
-    sleeves.add_argument("--method", choices=("cvar", "max_sharpe", "min_variance", "risk_parity"))
+    _add_research(verb, chosen)
     verb("list", list_strategies)
     verb("show-config", show_config, chosen)
     verb("runs", runs)

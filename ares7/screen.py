@@ -53,6 +53,25 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
+def show(kind: str, metrics: Mapping[str, Any]) -> None:
+    """Print the result of a verb that writes a run folder."""
+    if kind == "backtest":
+        show_backtest(metrics)
+    elif kind == "check":
+        from ares7.screen_audit import show_audit
+
+        show_backtest(metrics)
+        show_audit(metrics["audit"])
+    elif kind == "ladder":
+        from ares7.screen_audit import show_ladder
+
+        show_ladder(metrics)
+    else:
+        from ares7.screen_search import SHOW
+
+        SHOW[kind](metrics)
+
+
 def show_backtest(metrics: Mapping[str, Any]) -> None:
     """Print the summary of a backtest from the content of its metrics.json."""
     own, base = metrics["performance"], metrics["baseline_performance"]
@@ -72,6 +91,7 @@ def show_backtest(metrics: Mapping[str, Any]) -> None:
         f"{metrics['strategy']}  {metrics['start']} to {metrics['end']}{stamps}",
         ("", metrics["strategy"], metrics["baseline"]),
         rows,
+        captions=_trials(metrics),
     )
     windows = [
         (
@@ -95,6 +115,21 @@ def show_backtest(metrics: Mapping[str, Any]) -> None:
         ],
     )
     _show_costs(metrics)
+
+
+def _trials(metrics: Mapping[str, Any]) -> list[str]:
+    """How many points were tried on this market, and what that leaves of the result."""
+    trials, luck = metrics.get("trials"), metrics.get("luck")
+    if not trials or not luck:
+        return []
+    lines = [
+        f"{trials['distinct']:,} trials on this market, {trials['effective']:,} effective; deflated Sharpe ratio "
+        f"{number(luck['dsr'])} of total, {number(luck['active_dsr'])} of active returns"
+    ]
+    if metrics.get("touched"):
+        names = sorted({window["name"] for window in metrics["touched"]})
+        lines.append(f"selection-contaminated windows: {', '.join(names)}")
+    return lines
 
 
 def _shortened(text: str, width: int = 150) -> str:

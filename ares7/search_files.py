@@ -50,7 +50,7 @@ class SearchResult:
     @property
     def label(self) -> str:
         """What the run folder is named after."""
-        return f"{self.kind}-{self.strategy}"
+        return f"{self.kind}-{Path(self.strategy).name}"
 
 
 def write_search_files(folder: Path, result: SearchResult, stamp: dt.datetime) -> None:

@@ -182,14 +182,15 @@ class _Harvest:
         texts = search.points.texts.several(search.points.several(rows))
         trials = _trials(search, texts, curves, figures)
         self._ledger.record(search.data_set, trials, run=self.run, purpose=self.purpose, created=self.created)
-        self.figures.append((rows, figures))
 
     def take_up(self, rows: Int1D) -> None:
         """Go on from what an interrupted search left; it is counted again, which changes nothing if it was."""
         for first in range(0, len(rows), REREAD):
             part = rows[first : first + REREAD]
             curves = self.store.curves(part)
-            self.record(part, curves, _figures_of(self.search, curves.nav))
+            figures = _figures_of(self.search, curves.nav)
+            self.record(part, curves, figures)
+            self.figures.append((part, figures))
 
     def work(self, crew: Crew, left: Int1D, step: Step) -> None:
         """Run the other points."""
@@ -203,6 +204,8 @@ class _Harvest:
             rows = left[block.first : block.first + len(block.curves.nav)]
             self.record(rows, block.curves, block.figures)
             self.store.keep(rows, block.curves)
+            # Last: Ctrl-C may come between any two of them, and a partial result reads these rows back.
+            self.figures.append((rows, block.figures))
             step(len(rows))
 
         run_search(crew.task, blocks, crew.executor, in_flight=2 * workers, keep=keep, alive=crew.alive)

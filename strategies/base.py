@@ -90,7 +90,7 @@ class PortfolioStrategy(bt.Strategy):
             and not self.p.single_orders
             and not self._someone_listens()
         )
-        self._lean = self._use_baskets and self._nobody_needs_notify()
+        self._lean = self._use_baskets and not self._oldsync and self._nobody_needs_notify()
         self._awake = [a for a in self.analyzers if _acts_on_bars(a)]
         self._close, self._bar = self._bars.prices["close"], self._bars.bar
         self._whole = self._account.shares == "whole"

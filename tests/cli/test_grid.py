@@ -333,6 +333,7 @@ def test_a_grid_that_was_stopped_goes_on_and_gives_the_same_bytes(sign, market, 
         partial = next(p for p in running.runs.iterdir() if p.is_dir())
         assert f"interrupted: {kept} of 320 points are recorded and kept" in said
         assert "run the same command again" in said
+        assert partial.name.split("-")[1].startswith("grid_napping.py")
         assert len(table(partial / "points.csv")) == kept
         assert json.loads((partial / "metrics.json").read_text())["stamps"] == ["SYNTHETIC", "PARTIAL"]
         # The partial choice touched windows, and is told apart by its stamp; the next run starts from the points.
