@@ -26,7 +26,11 @@ def test_the_project_asks_for_exactly_that_version():
     [
         (bt.brokers.BackBroker, "_execute _try_exec _get_value _ococheck _ocoize _bracketize submit_accept"),
         (bt.brokers.BackBroker, "check_submitted notify submit get_value get_leverage"),
-        (bt.Cerebro, "_runonce _check_timers _brokernotify _next_writers"),
+        (bt.brokers.BackBroker, "get_notification get_fundvalue"),
+        (bt.Cerebro, "_runonce _check_timers _brokernotify _next_writers stop_writers"),
+        (bt.feed.DataBase, "_tick_nullify reset home extend preload"),
+        (bt.feed.DataBase.lines, "_getlines _getlinealias"),
+        (bt.LineBuffer, "forward buflen set_idx"),
         (bt.Strategy, "_oncepost _getminperstatus _periodset _addnotification _notify clear"),
         (bt.Analyzer, "_notify_order _notify_trade"),
     ],
