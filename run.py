@@ -75,7 +75,7 @@ def research(args: argparse.Namespace) -> int:
     from strategies.registry import resolve
 
     now, tools = dt.datetime.now(dt.UTC), Tools(add_default_analyzers, figures)
-    command = Command(args, config, partial(choose, args, config), resolve, tools, ROOT, now)
+    command = Command(args, config, partial(choose, args, config), resolve, on_device, tools, ROOT, now)
     result, code = VERBS[args.verb](command)
     path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
     report = path / "report.html" if config.runs.report else None
@@ -107,6 +107,14 @@ def check(args: argparse.Namespace) -> int:
 
         show_audit(found.to_dict())
     return int(found.worst is Severity.FAILURE)
+
+
+def on_device(panel: Any) -> Any:
+    """Stages that a CUDA device computes in place of the processor."""
+    from ares7.cuda.memo import device_stages
+    from strategies.quality_momentum import MIN_SLOTS, SLOTS, labels, scores
+
+    return device_stages(panel, scores=scores, labels=labels, slots=SLOTS, min_slots=MIN_SLOTS)
 
 
 def choose(args: argparse.Namespace, config: Config, name: str, params: dict[str, Any]) -> Chosen:
@@ -253,6 +261,9 @@ def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
     search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
     search.add_argument(
         "--scheduler", metavar="ADDRESS", help="a Dask scheduler, for example tcp://HOST:8786"
+    )
+    search.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="cuda: an NVIDIA device, in double precision"
     )
     search.add_argument("--yes", action="store_true", help="more than 10,000,000 points are meant")
     search.add_argument("--preset", metavar="NAME", help="a grid that the strategy names, for example qm45")

@@ -117,7 +117,7 @@ class ShownPrices(Mapping[str, Float2D]):
 
 
 def _require_whole(panel: Panel, bar: Bool2D, rows: slice) -> None:
-    for name in PRICE_FIELDS:
+    for name in ("open", "high", "low"):
         broken = np.greater(bar, np.isfinite(panel.fields[name][rows]))
         if broken.any():
             row, column = np.argwhere(broken)[0]

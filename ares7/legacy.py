@@ -7,23 +7,33 @@ calls it, and a run with a switch on is stamped (docs/strategies.md, section "Wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ares7.arrays import Bool1D, Bool2D, Float1D, Float2D, Int1D
-from ares7.book import month_end_rows
+from ares7.arrays import Bool1D, Float1D, Float2D, Int1D
 from ares7.errors import LookaheadError, MissingData
+from ares7.legacy_books import (
+    Announcements,
+    cross_z,
+    drifted,
+    earned,
+    momentum,
+    monthly,
+    quality_leg,
+    ranks_trailing,
+    ranks_within_day,
+    restarted,
+    tape_of,
+    tilted,
+)
 from ares7.metrics import SESSIONS_PER_YEAR
 from ares7.panel import Panel
 from ares7.signals.regime import Regime, raw_labels
-from ares7.signals.windows import latest_bar
 
-REPORT_SESSIONS = 90
-"""How much earlier a restated row is dated than the day on which it was known: quarter end, 40 days and 90."""
-PEAD_SESSIONS = 21
-PEAD_TILT = 0.015
+Made = TypeVar("Made")
 
 
 class Biases(BaseModel):
@@ -77,284 +87,167 @@ class LegacyParams(BaseModel):
     """Fraction of the equal-weight book held outside BULL: the published base had half of its volatility."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announcements:
-    """Earnings announcements of a panel's stocks.
-
-    Attributes
-    ----------
-    row : (E,) int64
-        Panel row of the announcement's date, or of the next session.
-    column : (E,) int64
-    surprise : (E,) float64
-        Actual minus estimate, over the price.
-    """
-
-    row: Int1D
-    column: Int1D
-    surprise: Float1D
-
-
-@dataclass(frozen=True, slots=True)
-class _Tape:
-    """What every part of the engine reads, stocks only."""
-
-    moves: Float2D
-    listed: Bool2D
-    equal: Float2D
-
-
-def published_returns(
-    panel: Panel,
-    biases: Biases,
-    params: LegacyParams | None = None,
-    *,
-    windows: tuple[tuple[np.datetime64, np.datetime64], ...] = (),
-    announcements: Announcements | None = None,
-    allow_lookahead: bool = False,
-) -> Float1D:
-    """Daily returns of the published engine from the panel's start session on.
+class PublishedEngine:
+    """The published engine on one panel; what several runs of it share is computed once.
 
     Parameters
     ----------
     panel : Panel
         Total-return closes; ``index`` and ``vix`` unless ``params.regime`` is off.
-    biases : Biases
     params : LegacyParams, optional
     windows : tuple of (first, last) datetime64[D]
         In which ``windows_rerun`` starts anew.
     announcements : Announcements, optional
         Without them there is no drift overlay at all.
-    allow_lookahead : bool
-        Must be true where a switch is on.
-
-    Returns
-    -------
-    (S - 1,) fractions
-        Row i is earned from close i to close i + 1 of the sessions from the start session on.
-
-    Raises
-    ------
-    LookaheadError
-        A switch is on and ``allow_lookahead`` is not.
-    MissingData
-        The panel lacks a series.
     """
-    if biases.on and not allow_lookahead:
-        raise LookaheadError(
-            f"legacy switches {', '.join(biases.on)} see the future or pay too little; they need "
-            "allow_lookahead=True, and their results carry a stamp"
-        )
-    chosen = LegacyParams() if params is None else params
-    tape = _tape(panel)
-    daily = _tilted(_scores(panel, tape, biases, chosen), tape, chosen)
-    if biases.windows_rerun:
-        daily = _restarted(panel, tape, daily, windows)
-    if announcements is not None:
-        daily = _drifted(panel, tape, daily, announcements, biases)
-    book = daily if biases.same_day_weights else _monthly(panel, daily)
-    base = (chosen.outside if chosen.regime else 1.0) * _monthly(panel, tape.equal)
-    overlay = _earned(book, tape.moves, biases.same_day_weights, chosen, biases)
-    plain = _earned(base, tape.moves, False, chosen, biases)
-    out = overlay if not chosen.regime else _switched(panel, overlay, plain, book, base, biases, chosen)
-    out = out[panel.start_row + 1 :]
-    if biases.assumed_costs:
-        out = out - chosen.assumed_cost / SESSIONS_PER_YEAR
-    if biases.ex_post_volatility:
-        realised = float(np.std(out, ddof=1)) * np.sqrt(SESSIONS_PER_YEAR)
-        out = out * (chosen.target_volatility / realised) if realised > 0 else out
-    return np.asarray(out)
 
+    def __init__(
+        self,
+        panel: Panel,
+        params: LegacyParams | None = None,
+        *,
+        windows: tuple[tuple[np.datetime64, np.datetime64], ...] = (),
+        announcements: Announcements | None = None,
+    ) -> None:
+        self._panel, self._windows, self._announcements = panel, windows, announcements
+        self._params = LegacyParams() if params is None else params
+        self._tape = tape_of(panel)
+        self._kept: dict[tuple[Any, ...], Any] = {}
 
-def _tape(panel: Panel) -> _Tape:
-    columns = np.flatnonzero(panel.is_stock)
-    close = panel.fields["close"][:, columns]
-    bar = np.isfinite(close)
-    latest = latest_bar(bar)
-    shown = np.take_along_axis(close, np.maximum(latest, 0), axis=0)
-    moves = np.zeros(close.shape)
-    known = (latest[1:] >= 0) & (latest[:-1] >= 0)
-    np.divide(shown[1:], shown[:-1], out=moves[1:], where=known)
-    moves[1:][known] -= 1.0
-    listed = bar & panel.member[:, columns]
-    count = listed.sum(axis=1, keepdims=True)
-    return _Tape(moves, listed, listed / np.maximum(count, 1))
+    def returns(self, biases: Biases, *, allow_lookahead: bool = False) -> Float1D:
+        """Daily returns from the panel's start session on.
 
+        Parameters
+        ----------
+        biases : Biases
+        allow_lookahead : bool
+            Must be true where a switch is on.
 
-def _window_sum(moves: Float2D, width: int) -> Float2D:
-    total = np.cumsum(moves, axis=0)
-    out = np.zeros(moves.shape)
-    out[width:] = total[width:] - total[:-width]
-    return out
+        Returns
+        -------
+        (S - 1,) fractions
+            Row i is earned from close i to close i + 1 of the sessions from the start session on.
 
-
-def _momentum(moves: Float2D, short: int, long: int) -> Float2D:
-    """Half of each arithmetic sum, the day's own return included; 0 until the longer one is full."""
-    out = 0.5 * _window_sum(moves, short) + 0.5 * _window_sum(moves, long)
-    out[:long] = 0.0
-    return out
-
-
-def _cross_z(x: Float2D, among: Bool2D) -> Float2D:
-    """(T, N) z-scores within each row (ddof 0), 0 where nothing varies or is known."""
-    has = among & np.isfinite(x)
-    count = np.maximum(has.sum(axis=1, keepdims=True), 1)
-    mean = np.where(has, x, 0.0).sum(axis=1, keepdims=True) / count
-    gap = np.where(has, x - mean, 0.0)
-    spread = np.sqrt((gap * gap).sum(axis=1, keepdims=True) / count)
-    return np.asarray(np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 1e-8))
-
-
-def _scores(panel: Panel, tape: _Tape, biases: Biases, params: LegacyParams) -> Float2D:
-    trend = _cross_z(_momentum(tape.moves, 126, 252), tape.listed)
-    quality = _cross_z(_quality(panel, tape, biases), tape.listed)
-    return params.quality_weight * quality + (1.0 - params.quality_weight) * trend
-
-
-def _quality(panel: Panel, tape: _Tape, biases: Biases) -> Float2D:
-    """Return on equity, margin and leverage as the original weighed them; shorter momentum without fundamentals."""
-    if biases.quality_unread or "roe" not in panel.fields:
-        return _momentum(tape.moves, 63, 126)
-    columns = np.flatnonzero(panel.is_stock)
-    total = np.zeros(tape.moves.shape)
-    for names, weight in (
-        (("roe",), 0.5),
-        (("ebitda_margin", "operating_margin"), 0.3),
-        (("debt_to_equity",), -0.2),
-    ):
-        field = next((panel.fields[n][:, columns] for n in names if n in panel.fields), None)
-        if field is not None:
-            total += weight * _cross_z(_known(field, biases), tape.listed)
-    return total
-
-
-def _known(field: Float2D, biases: Biases) -> Float2D:
-    """Return a fundamental field as the original dated it."""
-    if biases.latest_fundamentals:
-        latest = latest_bar(np.isfinite(field))[-1]
-        rows = np.where(latest >= 0, field[np.maximum(latest, 0), np.arange(field.shape[1])], np.nan)
-        return np.broadcast_to(rows, field.shape)
-    if biases.restated_fundamentals:
-        out = np.empty_like(field)
-        out[:-REPORT_SESSIONS] = field[REPORT_SESSIONS:]
-        out[-REPORT_SESSIONS:] = field[-1]
-        return out
-    return field
-
-
-def _tilted(score: Float2D, tape: _Tape, params: LegacyParams) -> Float2D:
-    """Equal weight, the best names up and the worst down by a fixed weight each; ties go with the threshold."""
-    count = tape.listed.sum(axis=1)
-    ordered = np.sort(np.where(tape.listed, score, np.nan), axis=1)
-    rows = np.arange(len(score))
-    top = np.maximum((count * params.top_frac).astype(int), 1)
-    bottom = np.maximum((count * params.bottom_frac).astype(int), 1)
-    some = count > 0
-    high = np.where(some, ordered[rows, np.maximum(count - top, 0)], np.inf)[:, None]
-    low = np.where(some, ordered[rows, np.minimum(bottom, np.maximum(count, 1)) - 1], -np.inf)[:, None]
-    delta = np.where(score >= high, params.tilt, np.where(score <= low, -params.tilt, 0.0))
-    book = np.where(tape.listed, np.maximum(tape.equal + delta, 0.0), 0.0)
-    total = book.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(book, total, out=np.zeros_like(book), where=total > 0))
-
-
-def _restarted(
-    panel: Panel, tape: _Tape, daily: Float2D, windows: tuple[tuple[np.datetime64, np.datetime64], ...]
-) -> Float2D:
-    out = daily.copy()
-    for first, last in windows:
-        inside = np.flatnonzero((panel.dates >= first) & (panel.dates <= last))[:252]
-        out[inside] = tape.equal[inside]
-    return out
-
-
-def _drifted(panel: Panel, tape: _Tape, daily: Float2D, events: Announcements, biases: Biases) -> Float2D:
-    """Tilt the book after announcements: the best and the worst fifth, by rank."""
-    rank = _ranks_within_day(events) if biases.within_day_pead else _ranks_trailing(events)
-    # The original tilts from the announcement's own day on; a day later it is known for certain.
-    first = events.row if biases.within_day_pead else events.row + 1
-    place = np.cumsum(panel.is_stock) - 1
-    tilt = np.zeros(daily.shape)
-    for row, column, score in zip(first.tolist(), place[events.column].tolist(), rank.tolist(), strict=True):
-        if score >= 0.8 or score <= 0.2:
-            tilt[row : row + PEAD_SESSIONS, column] = PEAD_TILT if score >= 0.8 else -PEAD_TILT
-    book = np.where(tape.listed, np.maximum(daily + tilt, 0.0), 0.0)
-    total = book.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(book, total, out=np.zeros_like(book), where=total > 0))
-
-
-def _ranks_within_day(events: Announcements) -> Float1D:
-    """Share of the same day's events that an event is not below: a lone event ranks first."""
-    out = np.empty(len(events.row))
-    for row in np.unique(events.row):
-        same = np.flatnonzero(events.row == row)
-        values = events.surprise[same]
-        out[same] = [(values <= value).mean() for value in values]
-    return out
-
-
-def _ranks_trailing(events: Announcements) -> Float1D:
-    """Share of the events of the 63 sessions before that an event is above; none below 20 of them."""
-    order = np.argsort(events.row, kind="stable")
-    rows, values = events.row[order], events.surprise[order]
-    out = np.full(len(rows), 0.5)
-    for i, row in enumerate(rows.tolist()):
-        before = slice(int(np.searchsorted(rows, row - 63)), int(np.searchsorted(rows, row)))
-        if before.stop - before.start >= 20:
-            out[i] = (values[before] < values[i]).mean()
-    back = np.empty_like(out)
-    back[order] = out
-    return back
-
-
-def _monthly(panel: Panel, daily: Float2D) -> Float2D:
-    """Hold the rows of the latest month end."""
-    rows = month_end_rows(panel)
-    latest = np.searchsorted(rows, np.arange(len(daily)), side="right") - 1
-    out: Float2D = daily[rows[np.maximum(latest, 0)]] if len(rows) else np.zeros_like(daily)
-    out[latest < 0] = 0.0
-    return out
-
-
-def _earned(book: Float2D, moves: Float2D, same_day: bool, params: LegacyParams, biases: Biases) -> Float1D:
-    """(T,) returns of target rows, net of costs at target weights unless costs are assumed."""
-    out = np.zeros(len(book))
-    change = np.abs(np.diff(book, axis=0, prepend=book[:1])).sum(axis=1) * (params.cost_bps / 1e4)
-    if same_day:
-        out[:] = (book * moves).sum(axis=1) - (0.0 if biases.assumed_costs else change)
-        return out
-    out[1:] = (book[:-1] * moves[1:]).sum(axis=1)
-    if not biases.assumed_costs:
-        out[1:] -= change[:-1]
-    return out
-
-
-def _switched(
-    panel: Panel,
-    overlay: Float1D,
-    plain: Float1D,
-    book: Float2D,
-    base: Float2D,
-    biases: Biases,
-    params: LegacyParams,
-) -> Float1D:
-    """Earn the overlay's return in BULL and the base's otherwise."""
-    bull = _bull(panel, plain, biases)
-    used = bull if biases.same_day_vix else np.concatenate([[False], bull[:-1]])
-    out = np.where(used, overlay, plain)
-    if not (biases.free_switches or biases.assumed_costs):
-        gap = np.abs(book - base).sum(axis=1) * (params.cost_bps / 1e4)
-        out[1:] -= np.where(used[1:] != used[:-1], gap[1:], 0.0)
-    return np.asarray(out)
-
-
-def _bull(panel: Panel, plain: Float1D, biases: Biases) -> Bool1D:
-    for name in ("index", "vix"):
-        if name not in panel.series:
-            raise MissingData(
-                f"the published engine reads {name}, which the panel lacks; set regime to false"
+        Raises
+        ------
+        LookaheadError
+            A switch is on and ``allow_lookahead`` is not.
+        MissingData
+            The panel lacks a series.
+        """
+        if biases.on and not allow_lookahead:
+            raise LookaheadError(
+                f"legacy switches {', '.join(biases.on)} see the future or pay too little; they need "
+                "allow_lookahead=True, and their results carry a stamp"
             )
-    own = np.asarray(100.0 * np.cumprod(1.0 + plain), dtype=np.float64)
-    price = own if biases.own_equity_regime else panel.series["index"]
-    labels = raw_labels(price, panel.series["vix"])
-    return np.asarray(labels == Regime.BULL)
+        params = self._params
+        out = self._overlay(biases) if not params.regime else self._switched(biases)
+        out = out[self._panel.start_row + 1 :]
+        if biases.assumed_costs:
+            out = out - params.assumed_cost / SESSIONS_PER_YEAR
+        if biases.ex_post_volatility:
+            realised = float(np.std(out, ddof=1)) * np.sqrt(SESSIONS_PER_YEAR)
+            out = out * (params.target_volatility / realised) if realised > 0 else out
+        return np.array(out)
+
+    def _once(self, make: Callable[[], Made], *key: Any) -> Made:
+        """Keep what depends on nothing but the key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: Made = self._kept[key]
+        return kept
+
+    def _overlay(self, biases: Biases) -> Float1D:
+        book, same_day, free = self._book(biases), biases.same_day_weights, biases.assumed_costs
+        key = ("overlay", _book_key(biases), free)
+        return self._once(lambda: earned(book, self._tape.moves, same_day, self._cost(free)), *key)
+
+    def _plain(self, free: bool) -> Float1D:
+        return self._once(
+            lambda: earned(self._base(), self._tape.moves, False, self._cost(free)), "plain", free
+        )
+
+    def _cost(self, free: bool) -> float:
+        return 0.0 if free else self._params.cost_bps / 1e4
+
+    def _base(self) -> Float2D:
+        outside = self._params.outside if self._params.regime else 1.0
+        return self._once(lambda: outside * self._equal(False), "base")
+
+    def _equal(self, daily: bool) -> Float2D:
+        if daily:
+            return self._tape.equal
+        return self._once(lambda: monthly(self._panel, self._tape.equal), "equal")
+
+    def _book(self, biases: Biases) -> Float2D:
+        return self._once(lambda: self._made(biases), "book", _book_key(biases))
+
+    def _made(self, biases: Biases) -> Float2D:
+        """(T, N) overlay book: row t earns day t where weights are of the same day, else the day after."""
+        source, tape, same_day = _source(biases), self._tape, biases.same_day_weights
+        daily = self._once(lambda: self._daily(source), "tilted", source)
+        book = daily if same_day else monthly(self._panel, daily)
+        if self._announcements is not None:
+            rank, first = self._ranks(biases.within_day_pead)
+            # Row t of a book that lags earns the day after t: the announcement's own day is one row earlier.
+            first = first - 1 if biases.within_day_pead and not same_day else first
+            book = drifted(self._panel, tape, book, self._announcements, rank, first)
+        if biases.windows_rerun:
+            book = restarted(self._panel, book, self._equal(same_day), self._windows)
+        return book
+
+    def _daily(self, source: str) -> Float2D:
+        """(T, N) weights made anew at every close."""
+        tape, params = self._tape, self._params
+        weight = params.quality_weight
+        trend = self._once(lambda: cross_z(momentum(tape.moves, 126, 252), tape.listed), "trend")
+        quality = cross_z(quality_leg(self._panel, tape, source), tape.listed)
+        score = weight * quality + (1.0 - weight) * trend
+        return tilted(score, tape, params.tilt, params.top_frac, params.bottom_frac)
+
+    def _ranks(self, within_day: bool) -> tuple[Float1D, Int1D]:
+        """Rank of each announcement, and the row of its day, or of the session after it by which it is known."""
+        events = self._announcements
+        if events is None:
+            return np.empty(0), np.empty(0, dtype=np.int64)
+        make = ranks_within_day if within_day else ranks_trailing
+        rank = self._once(lambda: make(events), "ranks", within_day)
+        return rank, events.row if within_day else events.row + 1
+
+    def _switched(self, biases: Biases) -> Float1D:
+        """Earn the overlay's return in BULL and the base's otherwise."""
+        bull = self._bull(biases)
+        used = bull if biases.same_day_vix else np.concatenate([[False], bull[:-1]])
+        out = np.where(used, self._overlay(biases), self._plain(biases.assumed_costs))
+        if not (biases.free_switches or biases.assumed_costs):
+            gap = self._once(
+                lambda: np.abs(self._book(biases) - self._base()).sum(axis=1), "gap", _book_key(biases)
+            )
+            # What is exchanged is what was to earn the day.
+            paid = gap[1:] if biases.same_day_weights else gap[:-1]
+            out[1:] -= np.where(used[1:] != used[:-1], paid, 0.0) * self._cost(False)
+        return np.asarray(out)
+
+    def _bull(self, biases: Biases) -> Bool1D:
+        panel = self._panel
+        for name in ("index", "vix"):
+            if name not in panel.series:
+                raise MissingData(
+                    f"the published engine reads {name}, which the panel lacks; set regime to false"
+                )
+        if biases.own_equity_regime:
+            price = np.asarray(100.0 * np.cumprod(1.0 + self._plain(biases.assumed_costs)))
+        else:
+            price = panel.series["index"]
+        return np.asarray(raw_labels(price, panel.series["vix"]) == Regime.BULL)
+
+
+def _source(biases: Biases) -> str:
+    """Where the quality leg comes from; the switch that is named first wins."""
+    names = ("quality_unread", "latest_fundamentals", "restated_fundamentals")
+    return next((name for name in names if getattr(biases, name)), "filed")
+
+
+def _book_key(biases: Biases) -> tuple[Any, ...]:
+    """All that the overlay book depends on."""
+    return _source(biases), biases.same_day_weights, biases.within_day_pead, biases.windows_rerun

@@ -60,6 +60,10 @@ class Bench:
         Rows of returns that figures are taken over (`ares7.point_figures.PointWindows.slices`).
     baseline_nav : (S,) USD
     risk_free : float, annual
+    memo : Memo
+        Shared stages.
+    run : callable
+        ``run(market, plans)``: `ares7.batch.run_plans`, or its twin on a device.
     """
 
     market: Market
@@ -68,6 +72,7 @@ class Bench:
     baseline_nav: Float1D
     risk_free: float
     memo: Remembered = field(default_factory=Remembered)
+    run: Callable[[Market, Sequence[Plan]], Curves] = run_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def evaluate(bench: Bench, first: int, points: Sequence[BaseModel]) -> Block:
     kept = _kept_stages(bench.market)
     parts, figures = [], []
     for plans in _portions(bench, points):
-        curves = run_plans(bench.market, plans)
+        curves = bench.run(bench.market, plans)
         bench.memo.trim(kept)
         parts.append(curves)
         figures.append(equity_figures(curves.nav, bench.windows, bench.baseline_nav, bench.risk_free))

@@ -18,7 +18,7 @@ from ares7.metrics import SESSIONS_PER_YEAR
 from ares7.overfit import deflated_sharpe, minimum_track_record_length, moments, probabilistic_sharpe
 from ares7.pbo import pbo
 from ares7.search_config import BootstrapConfig
-from ares7.superiority import reality_check, romano_wolf, superior_predictive_ability
+from ares7.superiority import reality_check, resampled, romano_wolf, superior_predictive_ability
 from ares7.trial_clusters import effective_trials
 from ares7.trials import Family
 
@@ -127,9 +127,8 @@ def _superiority(active: Float2D, row: int, bootstrap: BootstrapConfig) -> dict[
     if not (np.ptp(active, axis=1) > 0).all():
         return None
     draws, seed = bootstrap.draws, bootstrap.seed
-    white = reality_check(active, draws=draws, seed=seed)
-    hansen = superior_predictive_ability(active, draws=draws, seed=seed)
-    adjusted = romano_wolf(active, draws=draws, seed=seed)
+    sample = resampled(active, draws, seed)
+    white, hansen, adjusted = reality_check(sample), superior_predictive_ability(sample), romano_wolf(sample)
     return {
         "reality_check": white.p_value,
         "spa": {"consistent": hansen.consistent, "lower": hansen.lower, "upper": hansen.upper},

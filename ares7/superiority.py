@@ -28,7 +28,7 @@ _BLOCK_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Resampled:
+class Resampled:
     """Means of (P, R) active returns, their standard errors, and resampled means.
 
     Attributes
@@ -86,7 +86,18 @@ def family_block_length(active: Float2D) -> float:
     return float(np.median([optimal_block_length(active[row]) for row in rows]))
 
 
-def _resample(active: Float2D, draws: int, block: float | None, seed: int) -> _Resampled:
+def resampled(
+    active: Float2D | Resampled, draws: int = DRAWS, seed: int = 0, block: float | None = None
+) -> Resampled:
+    """Draw once what all three tests need; what is drawn already is returned as it is.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `reality_check`.
+    """
+    if isinstance(active, Resampled):
+        return active
     family = checked_family(active, sessions=MIN_SESSIONS)
     length = family_block_length(family) if block is None else block
     means = resampled_means(family, length, draws, seed)
@@ -97,7 +108,7 @@ def _resample(active: Float2D, draws: int, block: float | None, seed: int) -> _R
             f"active return of trial {wrong[0]} is {mean[wrong[0]]:g} in every session; a test needs returns that "
             "vary; leave the trial out"
         )
-    return _Resampled(mean, error, means, family.shape[1], length)
+    return Resampled(mean, error, means, family.shape[1], length)
 
 
 def _p_value(statistic: float, drawn: Float1D) -> float:
@@ -123,7 +134,7 @@ class RealityCheck:
 
 
 def reality_check(
-    active: Float2D, draws: int = DRAWS, seed: int = 0, block: float | None = None
+    active: Float2D | Resampled, draws: int = DRAWS, seed: int = 0, block: float | None = None
 ) -> RealityCheck:
     """White's reality check, [W00]: max over trials of sqrt(R) mean, not studentised, re-centred at every mean.
 
@@ -131,7 +142,7 @@ def reality_check(
 
     Parameters
     ----------
-    active : (P, R) fractions, one a session
+    active : (P, R) fractions, one a session, or `Resampled`
         Trial minus baseline, at least `MIN_SESSIONS` sessions. A trial equal to the baseline is allowed.
     draws, seed : int
     block : float, optional
@@ -145,7 +156,7 @@ def reality_check(
         Too few sessions, a return that is not finite, or a trial whose active return is the same non-zero number
         in every session.
     """
-    sample = _resample(active, draws, block, seed)
+    sample = resampled(active, draws, seed, block)
     statistic = math.sqrt(sample.sessions) * float(sample.mean.max())
     drawn = sample.scaled(sample.means - sample.mean, studentise=False).max(axis=1)
     return RealityCheck(statistic, _p_value(statistic, drawn), sample.block)
@@ -174,7 +185,7 @@ class SuperiorAbility:
 
 
 def superior_predictive_ability(
-    active: Float2D,
+    active: Float2D | Resampled,
     draws: int = DRAWS,
     seed: int = 0,
     block: float | None = None,
@@ -198,7 +209,7 @@ def superior_predictive_ability(
     ConfigError, DataError
         As `reality_check`.
     """
-    sample = _resample(active, draws, block, seed)
+    sample = resampled(active, draws, seed, block)
     mean = sample.mean
     poor = -math.sqrt(2.0 * math.log(math.log(sample.sessions))) * sample.error
     centres = (np.where(mean >= poor, mean, 0.0), np.maximum(mean, 0.0), mean)
@@ -230,7 +241,11 @@ class StepDown:
 
 
 def romano_wolf(
-    active: Float2D, level: float = 0.05, draws: int = DRAWS, seed: int = 0, block: float | None = None
+    active: Float2D | Resampled,
+    level: float = 0.05,
+    draws: int = DRAWS,
+    seed: int = 0,
+    block: float | None = None,
 ) -> StepDown:
     """Step-down p-values of every trial, one-sided and studentised, [RW05].
 
@@ -253,7 +268,7 @@ def romano_wolf(
     """
     if not 0 < level < 1:
         raise ConfigError(f"family-wise error rate {level:g} lies outside (0, 1); 0.05 is usual")
-    sample = _resample(active, draws, block, seed)
+    sample = resampled(active, draws, seed, block)
     statistic = sample.scaled(sample.mean)
     order = np.argsort(-statistic, kind="stable")
     drawn = sample.scaled(sample.means - sample.mean)[:, order]

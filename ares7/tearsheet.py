@@ -14,9 +14,11 @@ from ares7.tearsheet_document import Page, document
 REPORT = "report.html"
 PAGES = {
     "backtest": "ares7.tearsheet_page",
+    "check": "ares7.tearsheet_page",
     "grid": "ares7.tearsheet_grid",
     "walkforward": "ares7.tearsheet_walkforward",
     "optimize": "ares7.tearsheet_optimize",
+    "ladder": "ares7.tearsheet_ladder",
 }
 """Module whose function ``page`` draws the run of a verb; imported when there is such a run."""
 

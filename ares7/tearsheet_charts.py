@@ -72,7 +72,7 @@ def frame(**settings: Any) -> dict[str, Any]:
     }
 
 
-def _layout(dates: Dates, lowest: str = "y", **settings: Any) -> dict[str, Any]:
+def over_time(dates: Dates, lowest: str = "y", **settings: Any) -> dict[str, Any]:
     """Layout of a chart over time; its axis spans the run and sits under the axis ``lowest``."""
     days = [str(dates[0]), str(dates[-1])]
     xaxis = {
@@ -150,7 +150,7 @@ def growth(data: ReportData) -> Figure:
             _line("baseline_drawdown", f"{baseline} drawdown", "baseline", share, yaxis="y3"),
             _line("drawdown", f"{strategy} drawdown", "strategy", share, **fall),
         ],
-        "layout": _layout(
+        "layout": over_time(
             data.dates,
             "y3",
             hoversubplots="axis",
@@ -217,7 +217,7 @@ def equity(
                 for name, label, colour in named
             ),
         ],
-        "layout": _layout(
+        "layout": over_time(
             dates,
             "y2",
             hoversubplots="axis",
@@ -242,7 +242,7 @@ def rolling_sharpe(data: ReportData) -> Figure:
             _line("baseline_rolling", baseline, "baseline", "%{y:.2f}"),
             _line("rolling", strategy, "strategy", "%{y:.2f}"),
         ],
-        "layout": _layout(data.dates, yaxis=axis(nticks=6, **zero)),
+        "layout": over_time(data.dates, yaxis=axis(nticks=6, **zero)),
     }
 
 
@@ -271,7 +271,7 @@ def sleeves(data: ReportData) -> Figure:
             )
             for position, name in enumerate(data.sleeves)
         ],
-        "layout": _layout(data.dates, yaxis=axis(tickformat=".0%", nticks=5, range=[0, 1])),
+        "layout": over_time(data.dates, yaxis=axis(tickformat=".0%", nticks=5, range=[0, 1])),
     }
 
 
@@ -288,7 +288,7 @@ def turnover(data: ReportData) -> Figure:
     paid = _line(
         "fees_so_far", "fees so far", "accent", "%{x|%-d %b %Y}: %{y:$,.0f}<extra></extra>", yaxis="y2"
     )
-    layout = _layout(
+    layout = over_time(
         data.dates,
         "y2",
         hovermode="closest",

@@ -89,13 +89,23 @@ def read_equity(
     DataError
         The file is missing or damaged, lacks a required curve, or holds no session.
     """
-    path = folder / "equity.csv"
+    dates, columns = read_curves(folder / "equity.csv", required=required)
+    return dates, {k: values for k, values in columns.items() if k.endswith("nav")}
+
+
+def read_curves(path: Path, *, required: tuple[str, ...] = ()) -> tuple[Dates, dict[str, Float1D]]:
+    """Dates and all other columns of a CSV file, (T,) each, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, lacks a required column, or holds no session.
+    """
     columns = read_columns(path, ("date", *required))
     dates = _dates(path, columns.pop("date"))
     if not len(dates):
-        raise DataError(f"run folder {folder}: equity.csv holds no session; {REMEDY}")
-    curves = {k: _floats(path, k, values) for k, values in columns.items() if k.endswith("nav")}
-    return dates, curves
+        raise DataError(f"run folder {path.parent}: {path.name} holds no session; {REMEDY}")
+    return dates, {k: _floats(path, k, values) for k, values in columns.items()}
 
 
 def read_report_data(run: Run) -> ReportData:

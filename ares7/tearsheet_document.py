@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ares7.tearsheet_audit import WATERMARK, failed
 from ares7.tearsheet_charts import Figure
 from ares7.tearsheet_format import Markup, count, text
+
+GRAVEST = (WATERMARK, "LOOKAHEAD")
+"""Stamps that go before any other as the watermark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +46,29 @@ class Page:
 
 
 def header(metrics: Mapping[str, Any], title: str, lede: str) -> Markup:
-    """Title, what was measured, and the stamps of the run; the first stamp is also a watermark."""
+    """Title, what was measured, and the stamps of the run; the gravest stamp is also a watermark.
+
+    That of an audit that failed is repeated over the whole report, on paper too.
+    """
     stamped = stamps(metrics)
     listed = "".join(f"<li>{text(stamp)}</li>" for stamp in stamped)
     ribbon = f'<ul class="stamps">{listed}</ul>' if stamped else ""
+    gravest = next((stamp for stamp in GRAVEST if stamp in stamped), stamped[0] if stamped else None)
     mark = (
-        f'<div class="watermark" aria-hidden="true"><span>{text(stamped[0])}</span></div>' if stamped else ""
+        ""
+        if gravest is None
+        else f'<div class="watermark" aria-hidden="true"><span>{text(gravest)}</span></div>'
     )
+    if gravest == WATERMARK:
+        mark = '<div class="watermark failed" aria-hidden="true"></div>'
     return Markup(f'{mark}<header><h1>{text(title)}</h1><p class="lede">{text(lede)}</p>{ribbon}</header>')
 
 
 def stamps(metrics: Mapping[str, Any]) -> list[str]:
-    """Stamps of a run; synthetic data are always one."""
+    """Stamps of a run; synthetic data and an audit that failed are always among them."""
     found = [str(stamp) for stamp in metrics.get("stamps") or []]
+    if failed(metrics) and WATERMARK not in found:
+        found.append(WATERMARK)
     return ["SYNTHETIC", *found] if metrics.get("synthetic") and "SYNTHETIC" not in found else found
 
 

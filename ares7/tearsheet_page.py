@@ -10,6 +10,7 @@ import numpy as np
 from ares7 import metrics, tearsheet_charts, tearsheet_luck, tearsheet_tables
 from ares7.arrays import Float1D
 from ares7.runs import Run
+from ares7.tearsheet_audit import WATERMARK, audit_section, failed
 from ares7.tearsheet_charts import Figure, compact
 from ares7.tearsheet_data import ReportData, read_report_data
 from ares7.tearsheet_document import Page, header, stamps, tried
@@ -17,7 +18,7 @@ from ares7.tearsheet_format import Markup, chart, count, day, legend, pair, sect
 
 
 def page(run: Run) -> Page:
-    """Return the report of a backtest.
+    """Return the report of a backtest, and of its audit where there was one.
 
     Raises
     ------
@@ -30,6 +31,7 @@ def page(run: Run) -> Page:
     found, luck = data.metrics, tearsheet_luck
     top = [
         header(found, strategy, lede(data)),
+        audit_section(found),
         tearsheet_tables.tiles(found, baseline),
         luck.backtest_luck(found),
         growth_section(data),
@@ -37,7 +39,7 @@ def page(run: Run) -> Page:
         luck.targets(found),
     ]
     return Page(
-        title=f"{strategy}, {data.dates[0]} to {data.dates[-1]}",
+        title=f"{WATERMARK}: " * failed(found) + f"{strategy}, {data.dates[0]} to {data.dates[-1]}",
         made=str(run.provenance.get("stamp", "")),
         body="".join([*top, *book_sections(data, tuple(figures))]),
         figures=figures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,26 +90,29 @@ class Baskets:
         count = len(bars.panel.symbols)
         self.account = Account(cash, np.zeros(count), np.zeros(count), margin)
         self.ledger = Ledger(bars.panel.symbols)
-        self._bars, self._costs, self._curve = bars, costs, curve
+        self._costs, self._curve = costs, curve
         # Orders fill where there is a bar, and there the panel's own price is what the engine shows.
         self._open = bars.panel.fields["open"][bars.first : bars.stop]
         self._close, self._bar = bars.prices["close"], bars.bar
         self._dates = bars.panel.dates[bars.first : bars.stop]
-        self._exits = exits
+        self._exits, self._exit_rows = exits, [*sorted(exits), len(self._dates)]
         self._cash_rate, self._financing_rate = cash_rate, financing_rate
         self._submitted = self._waiting = self._refused = _NONE
         self._retries: set[int] = set()
         self._row = row
         self.refused = False
         """Something was refused in this session."""
+        self.wakes = row + 1
+        """Session from which on `session` has something to do; the ones before need not be told."""
         curve.change(row + 1, cash, self.account.held)
 
-    def submit(self, basket: Basket, kind: OrderKind, on_switch: bool) -> None:
-        """Queue orders for the next session's open."""
+    def submit(self, row: int, basket: Basket, kind: OrderKind, on_switch: bool) -> None:
+        """Queue orders, decided at the close of session ``row``, for the next session's open."""
         if not len(basket.symbol):
             return
+        self._row, self.wakes = row, row + 1
         numbers = self.ledger.add_orders(
-            self._dates[self._row], basket.symbol, basket.quantity, basket.close, kind, on_switch
+            self._dates[row], basket.symbol, basket.quantity, basket.close, kind, on_switch
         )
         if kind is OrderKind.RETRY:
             self._retries.update(numbers.tolist())
@@ -116,6 +120,7 @@ class Baskets:
 
     def cancel_waiting(self) -> None:
         """Cancel accepted orders that still wait for a bar: a new decision replaces them (rulings 5)."""
+        # While an order waits, every session is told.
         self._resolve(self._waiting, OrderStatus.CANCELLED)
         self._waiting = _NONE
 
@@ -131,20 +136,20 @@ class Baskets:
         account, self._row = self.account, row
         if self.refused:
             self._refused, self.refused = _NONE, False
-        rate = self._cash_rate if account.cash >= 0 else self._financing_rate
-        busy = self._submitted is not _NONE or self._waiting is not _NONE
-        gone = self._exits.get(row)
-        if not (rate or busy or deposits or gone is not None):
-            return
-        if rate:
+        if rate := self._rate():
             account.cash *= 1.0 + rate / 252.0
-        if busy:
+        if self._submitted is not _NONE or self._waiting is not _NONE:
             self._trade()
-        if gone is not None:
-            self._close_delisted(gone)
+        if row in self._exits:
+            self._close_delisted(self._exits[row])
         for deposit in deposits:
             account.cash += deposit
         self._curve.change(row, account.cash, account.held)
+        daily = self._rate() or self.refused or self._waiting is not _NONE
+        self.wakes = row + 1 if daily else self._exit_rows[bisect_right(self._exit_rows, row)]
+
+    def _rate(self) -> float:
+        return self._cash_rate if self.account.cash >= 0 else self._financing_rate
 
     def _trade(self) -> None:
         account, submitted = self.account, self._submitted

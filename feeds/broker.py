@@ -64,6 +64,8 @@ class PanelBroker(MarkedBroker):
         self._row = -1
         self._curve = AccountCurve(bars.prices["close"])
         self._baskets: Baskets | None = None
+        self.refused = False
+        """Something that baskets asked for was refused in this session."""
         self._own_feeds = [feed for feed in self.cerebro.datas if isinstance(feed, AlignedData)]
         self._clock_now: Clock = self._own_feeds[0].lines.lines[0].clock
 
@@ -121,16 +123,18 @@ class PanelBroker(MarkedBroker):
                 cash_rate=self.p.cash_rate,
                 financing_rate=(self.p.financing_bps or 0.0) / 1e4,
             )
-        self._baskets.submit(basket, kind, on_switch)
+        self._baskets.submit(self._row, basket, kind, on_switch)
 
     def cancel_waiting(self) -> None:
         """Cancel accepted orders that still wait for a bar: a new decision replaces them (rulings 5)."""
         if self._baskets is not None:
             self._baskets.cancel_waiting()
 
-    def refused_buys(self) -> tuple[Int1D, Float1D] | None:
-        """Columns and shares of buys of baskets refused in this session that have not been retried yet, if any."""
-        return self._baskets.refused_buys() if self._baskets and self._baskets.refused else None
+    def refused_buys(self) -> tuple[Int1D, Float1D]:
+        """Columns and shares of buys refused in this session that have not been retried yet, where ``refused``."""
+        if self._baskets is None:
+            raise ConfigError("this run has traded no basket; nothing was refused")
+        return self._baskets.refused_buys()
 
     @property
     def held(self) -> Float1D:
@@ -157,8 +161,9 @@ class PanelBroker(MarkedBroker):
             return
         self._row = row
         if self._baskets is not None:
-            self._baskets.session(row, self._deposits(row) if self._cash_addition else ())
-            self.cash = self._baskets.account.cash
+            if row >= self._baskets.wakes or self._cash_addition:
+                self._baskets.session(row, self._deposits(row) if self._cash_addition else ())
+                self.cash, self.refused = self._baskets.account.cash, self._baskets.refused
             return
         self._next_orders()
         value = float(self._get_value())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import backtrader as bt
@@ -14,6 +15,18 @@ from ares7.costs import CostModel
 from ares7.panel import Panel
 from feeds.broker import PanelBroker
 from feeds.panel_feed import Clock, aligned_feeds
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Walk no orders and lines for garbage meanwhile: next to nothing dies before the end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class PanelCerebro(bt.Cerebro):
@@ -31,8 +44,9 @@ class PanelCerebro(bt.Cerebro):
         self._bars = bars
         self._clock = Clock()
         self._step: Callable[[int], None] | None = None
-        for feed in aligned_feeds(bars, self._clock):
-            self.adddata(feed)
+        with _nothing_collected():
+            for feed in aligned_feeds(bars, self._clock):
+                self.adddata(feed)
         self._own_feeds = len(self.datas)
 
     def on_step(self, callback: Callable[[int], None]) -> None:
@@ -40,14 +54,9 @@ class PanelCerebro(bt.Cerebro):
         self._step = callback
 
     def run(self, **kwargs: Any) -> Any:
-        """Run, without walking orders and lines for garbage meanwhile: next to nothing dies before the end."""
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        """Run to the panel's last session; see Backtrader."""
+        with _nothing_collected():
             return super().run(**kwargs)
-        finally:
-            if collecting:
-                gc.enable()
 
     def _runonce(self, runstrats: list[Any]) -> None:
         if len(self.datas) != self._own_feeds or self.p.cheat_on_open:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ares7.errors import ConfigError
+
 if TYPE_CHECKING:
     from ares7.config import Config
     from ares7.run_files import RunResult
@@ -34,6 +36,8 @@ class Command:
         Strategy by name and parameters.
     resolve : callable
         ``strategies.registry.resolve``, for workers in other processes.
+    on_device : callable
+        ``on_device(panel)``: stages that a CUDA device computes instead.
     tools : Tools
         Analyzers.
     root : Path
@@ -46,6 +50,7 @@ class Command:
     config: Config
     choose: Callable[[str, dict[str, Any]], Chosen]
     resolve: Callable[..., type[Any]]
+    on_device: Callable[[Any], Any]
     tools: Tools
     root: Path
     now: dt.datetime
@@ -63,9 +68,16 @@ class Command:
     @property
     def place(self) -> Any:
         """Where the points of a search run."""
-        from feeds.executors import place
+        from feeds.executors import Device, place
 
         args, where = self.args, Path(self.args.config).resolve().parent
+        if args.device == "cuda":
+            from ares7.cuda.device import require_device
+
+            if args.workers is not None or args.scheduler is not None:
+                raise ConfigError("--device cuda uses one device here; leave out --workers and --scheduler")
+            require_device()
+            return Device(self.on_device)
         return place(self.config.search.workers, args.workers, args.scheduler, self.resolve, where)
 
 

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -89,6 +89,38 @@ class Threads:
             yield Crew(pool, partial(evaluate, search.bench), self.workers)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A CUDA device, fed by one thread; points that hold a close call are run here.
+
+    Attributes
+    ----------
+    swapped : callable
+        ``swapped(panel)``: the stages that the device computes instead, by `ares7.cuda.memo.device_stages`.
+    """
+
+    swapped: Callable[[Any], Any]
+
+    @contextmanager
+    def crew(self, search: Search) -> Iterator[Crew]:
+        """Yield the one thread.
+
+        Raises
+        ------
+        ServiceUnavailable
+            There is no device.
+        """
+        from ares7.cuda.batch import run_plans_on_device
+        from ares7.cuda.device import require_device
+        from ares7.cuda.memo import DeviceMemo
+
+        require_device()
+        memo = DeviceMemo(self.swapped(search.bench.market.panel))
+        bench = replace(search.bench, memo=memo, run=run_plans_on_device)
+        with ThreadPoolExecutor(1) as pool:
+            yield Crew(pool, partial(evaluate, bench), 1)
 
 
 @dataclass(frozen=True, slots=True)

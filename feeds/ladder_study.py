@@ -11,7 +11,8 @@ import numpy as np
 from ares7.arrays import Dates, Float1D
 from ares7.config import Config, DataConfig, SyntheticConfig
 from ares7.errors import MissingData
-from ares7.legacy import Announcements, Biases, LegacyParams, published_returns
+from ares7.legacy import Biases, LegacyParams, PublishedEngine
+from ares7.legacy_books import Announcements
 from ares7.metrics import cagr, max_drawdown, sharpe, sharpe_standard_error, volatility
 from ares7.panel import Panel
 from ares7.period import choose_period
@@ -168,11 +169,10 @@ def _climb(
     params = LegacyParams(cost_bps=getattr(config.costs, "bps", 10.0))
     windows = tuple((np.datetime64(w.start, "D"), np.datetime64(w.end, "D")) for w in config.oos)
 
+    engine = PublishedEngine(panel, params, windows=windows, announcements=announcements)
+
     def run(*on: str) -> Float1D:
-        biases = Biases(**dict.fromkeys(on, True))
-        out = published_returns(
-            panel, biases, params, windows=windows, announcements=announcements, allow_lookahead=True
-        )
+        out = engine.returns(Biases(**dict.fromkeys(on, True)), allow_lookahead=True)
         step(1)
         return out
 
@@ -188,7 +188,7 @@ def _climb(
     dates = panel.dates[panel.start_row :]
     grown = {name: np.append(1.0, np.cumprod(1.0 + series)) for name, series in curves.items()}
     equal = _figures(
-        published_returns(panel, Biases(), params.model_copy(update={"tilt": 0.0, "regime": False}))
+        PublishedEngine(panel, params.model_copy(update={"tilt": 0.0, "regime": False})).returns(Biases())
     )
     return (
         {

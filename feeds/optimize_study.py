@@ -10,27 +10,20 @@ import numpy as np
 from ares7.allocate import by_regime
 from ares7.arrays import Float2D, Label1D
 from ares7.batch import run_plans
-from ares7.batch_figures import equity_figures
 from ares7.book import RegimeLabels
 from ares7.config import Config
 from ares7.errors import ConfigError
 from ares7.grid import Grid, with_values
-from ares7.metrics import performance
 from ares7.params import BookParams
-from ares7.point_figures import PointFigures
 from ares7.progress import stage
 from ares7.search_files import SearchResult
-from ares7.search_statistics import luck
-from ares7.selection import Constraints, SelectionConfig, select
-from ares7.selection_table import table
+from ares7.selection import SelectionConfig
 from ares7.signals.regime import Regime
 from ares7.sleeve_mix import Allocation
-from ares7.trials import TrialLedger
 from feeds.engines import Chosen
-from feeds.grid_study import chosen_yaml_of, oos_of, provenance
+from feeds.grid_study import chosen_yaml_of, provenance
+from feeds.optimize_report import LOOSE, metrics_of, tables_of
 from feeds.searching import Search, prepare, record_points
-from feeds.study import data_warnings, stamps
-from feeds.trial_record import ledger_path
 
 DIGITS = 6
 """Decimals of a proposed fraction."""
@@ -52,8 +45,7 @@ def optimize_study(config: Config, chosen: Chosen, baseline: Chosen, *, created:
         )
     # One point: what the search prepares is the market, the baseline and the windows.
     grid = Grid("base", {"gross": (chosen.settings.gross,)})
-    loose = Constraints(max_degradation=None, oos_above_baseline=False)
-    search = prepare(config, chosen, baseline, grid, SelectionConfig(constraints=loose))
+    search = prepare(config, chosen, baseline, grid, SelectionConfig(constraints=LOOSE))
     market, panel = search.bench.market, search.bench.market.panel
     stage(f"optimising the mixes by {cut.method}")
     plans, labels = strategy.sleeve_plans(panel, chosen.settings, search.bench.memo)
@@ -65,60 +57,7 @@ def optimize_study(config: Config, chosen: Chosen, baseline: Chosen, *, created:
     curves = run_plans(market, [search.bench.plan(panel, point, search.bench.memo) for point in points])
     name = f"optimize-{chosen.name}-{search.digest[:8]}"
     record_points(search, points, curves, run=name, purpose="optimize", created=created)
-    figures = PointFigures(
-        search.windows,
-        equity_figures(curves.nav, search.windows.slices, search.bench.baseline_nav, search.bench.risk_free),
-        search.baseline,
-        curves.turnover,
-        curves.fees,
-    )
-    with TrialLedger(ledger_path(config)) as ledger:
-        family = ledger.family(search.data_set)
-    selection = select(figures, "train_sharpe", loose)
-    lines = {line["point"]: line for line in table([{}, {}], figures, selection)}
-    oos = oos_of(search, curves.nav[1])
-    metrics = {
-        "kind": "optimize",
-        "strategy": chosen.name,
-        "baseline": config.baseline,
-        "synthetic": bool(panel.provenance.get("synthetic")),
-        "stamps": stamps(config, panel),
-        "start": str(search.dates[0]),
-        "end": str(search.dates[-1]),
-        "sessions": len(search.dates),
-        "method": cut.method,
-        "train_sessions": search.windows.train.stop,
-        "mixes": {
-            regime: {
-                "weights": dict(zip(plans, allocation.weights.tolist(), strict=True)),
-                "objective": allocation.objective,
-                "note": allocation.note,
-            }
-            for regime, allocation in found.items()
-        },
-        "proposed": lines[1],
-        "before": lines[0],
-        "performance": performance(search.dates, curves.nav[1], config.metrics.risk_free),
-        "before_performance": performance(search.dates, curves.nav[0], config.metrics.risk_free),
-        "baseline_performance": performance(
-            search.dates, search.bench.baseline_nav, config.metrics.risk_free
-        ),
-        "windows": oos.pop("windows"),
-        "oos": oos,
-        "turnover": float(curves.turnover[1]),
-        "fees_usd": float(curves.fees[1]),
-        "statistics": luck(
-            curves.nav,
-            search.bench.baseline_nav,
-            1,
-            family,
-            bootstrap=config.search.bootstrap,
-            blocks=config.search.pbo_blocks,
-            risk_free=config.metrics.risk_free,
-        ),
-        "warnings": data_warnings(panel),
-        "notes": [f"{regime}: {a.note}" for regime, a in found.items() if a.note],
-    }
+    metrics = metrics_of(search, found, tuple(plans), curves)
     return SearchResult(
         kind="optimize",
         config_yaml=config.to_yaml(),
@@ -126,21 +65,7 @@ def optimize_study(config: Config, chosen: Chosen, baseline: Chosen, *, created:
         strategy=chosen.name,
         provenance=provenance(search) | {"trials": metrics["statistics"]["trials"]},
         metrics=metrics,
-        tables={
-            "equity": {
-                "date": search.dates.astype(str).tolist(),
-                "nav": curves.nav[1].tolist(),
-                "before_nav": curves.nav[0].tolist(),
-                "baseline_nav": search.bench.baseline_nav.tolist(),
-            },
-            "mixes": {
-                "regime": list(found),
-                **{
-                    sleeve: [float(found[regime].weights[k]) for regime in found]
-                    for k, sleeve in enumerate(plans)
-                },
-            },
-        },
+        tables=tables_of(search, found, tuple(plans), curves),
         chosen_yaml=chosen_yaml_of(config, proposed),
     )
 

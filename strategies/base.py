@@ -162,7 +162,7 @@ class PortfolioStrategy(bt.Strategy):
         self._row = row
         if self._decide[row]:
             self._decision()
-        else:
+        elif self.broker.refused if self._use_baskets else self._refused:
             self._retry()
         self._refused.clear()
 
@@ -187,10 +187,7 @@ class PortfolioStrategy(bt.Strategy):
         self._submit_singly(basket, OrderKind.DECISION, on_switch)
 
     def _retry(self) -> None:
-        refused = self.broker.refused_buys() if self._use_baskets else self._refused_buys()
-        if refused is None:
-            return
-        symbol, missing = refused
+        symbol, missing = self.broker.refused_buys() if self._use_baskets else self._refused_buys()
         close, bar = self._close[self._row], self._bar[self._row]
         basket = retry_orders(
             symbol,
@@ -206,10 +203,8 @@ class PortfolioStrategy(bt.Strategy):
             return
         self._retried.update(self._submit_singly(basket, OrderKind.RETRY))
 
-    def _refused_buys(self) -> tuple[Int1D, Float1D] | None:
-        """Columns and shares of single orders refused in this session, if any."""
-        if not self._refused:
-            return None
+    def _refused_buys(self) -> tuple[Int1D, Float1D]:
+        """Columns and shares of single orders refused in this session."""
         symbol = np.array([order.data.column for order in self._refused], dtype=np.int64)
         return symbol, np.array([abs(order.created.size) for order in self._refused], dtype=np.float64)
 

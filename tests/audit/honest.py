@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from ares7.audit.finding import Severity
 from ares7.audit.subject import Subject
 from ares7.book import Plan, Sleeve, Targets, assemble
 from ares7.config import AccountConfig, DataConfig, SyntheticConfig
@@ -29,6 +30,8 @@ YEAR = 252
 FIELDS = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
 PRICE_SIGNALS = ("momentum", "reversal", "low volatility", "high", "turnover", "up days", "gap", "range")
 MARKETS = 4
+ARITHMETIC = frozenset({"D16"})
+"""Checks whose warning is a plain fact about an honest book: what it would be at other costs."""
 
 
 class Recipe(BookParams):
@@ -212,7 +215,8 @@ def recipes(count: int, seed: int = 5) -> Iterator[Recipe]:
         slow = signal in ("momentum", "low volatility", "high", "turnover", "up days", "range")
         yield Recipe(
             signal=signal,
-            window=int(rng.integers(20, 253) if slow else rng.integers(2, 16)),
+            # A daily book reads shorter windows: it reads one for every session, in each of three hundred answers.
+            window=int(rng.integers(20, 60 if i % 4 == 3 else 253) if slow else rng.integers(2, 16)),
             skip=int(rng.choice([0, 5, 21])) if signal == "momentum" else 0,
             shape="tilt" if i % 4 == 1 else "top",
             count=int(rng.integers(4, 16)),
@@ -268,7 +272,8 @@ def equal_subject(seed: int) -> Subject:
 def honest_subject(recipe: Recipe, number: int) -> Subject:
     """A recipe on one of the small markets, in whole shares or fractional ones."""
     market = 40 + number % MARKETS
-    account = AccountConfig(shares="fractional" if number % 3 == 0 else "whole")
+    # A small account: forty names of which some hardly trade cannot take more.
+    account = AccountConfig(cash=100_000.0, shares="fractional" if number % 3 == 0 else "whole")
     base = equal_subject(market)
     return replace(
         base,
@@ -298,3 +303,10 @@ def long_short(recipe: Recipe, number: int) -> tuple[np.ndarray, np.ndarray]:
     returns = (held * moves).sum(axis=1)
     first = int(rows[0]) + 2
     return panel.dates[first:], returns[first:]
+
+
+def alarms(findings) -> list[tuple[str, str]]:
+    """Check and message of every warning that is none of `ARITHMETIC`."""
+    return [
+        (f.check, f.message) for f in findings if f.severity is Severity.WARNING and f.check not in ARITHMETIC
+    ]

@@ -51,9 +51,9 @@ class Commands:
         return Answer(code, out.getvalue(), err.getvalue())
 
     def runs(self) -> list[str]:
-        """Everything that lies in the runs folder, unfinished folders too."""
+        """Every run folder, unfinished ones too; the trial ledger lies beside them."""
         folder = self.folder / "runs"
-        return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.exists() else []
 
 
 @pytest.fixture(scope="session")

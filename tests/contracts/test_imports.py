@@ -98,7 +98,7 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     names = [path[: -len(".py")].replace("/", ".") for path in sources() if path.startswith("ares7/")]
     names = [name.removesuffix(".__init__") for name in names]
     # The compiled twin is numba; whoever runs it pays for the import.
-    numba = ("batch", "batch_kernel", "figure_kernels", "kernels", "search", "simulate")
+    numba = ("batch", "batch_kernel", "figure_kernels", "kernels", "search", "search_store", "simulate")
     names = [name for name in names if name.removeprefix("ares7.") not in numba]
     names = [name for name in names if not name.startswith("ares7.cuda.")]
     slow = sorted({"backtrader", "ib_insync", *LAZY})
