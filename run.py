@@ -87,7 +87,7 @@ def research(args: argparse.Namespace) -> int:
         print(f"report: {report}" if report else f"run: {path}")
     if code == INTERRUPTED:
         say(
-            "interrupted; the run folder holds the points that were finished; the same command goes on from there"
+            "interrupted; the run folder holds the points that were finished; run the same command again for the others"
         )
     return code
 

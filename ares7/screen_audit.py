@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 from ares7.screen import number, percent, table
 
-MARK = {"pass": "pass", "skipped": "skipped", "warning": "WARNING", "failure": "FAILURE"}
+COUNTED = {"failure": "failed", "warning": "warned", "skipped": "skipped", "pass": "passed"}
+"""What is said of the number of findings of a severity, the worst first."""
+ORDER = tuple(COUNTED)
+LOUD = frozenset(ORDER[:2])
+"""Severities that are shown first, with their remedy, and in capitals."""
+TITLE, FOLD = 26, 100
+"""Longer titles and messages continue on the next line."""
 
 
 def show_audit(found: Mapping[str, Any]) -> None:
-    """Print every finding, and what to do about those that do not pass."""
-    rows = [(f["check"], MARK[f["severity"]], f["title"], f["message"]) for f in found["findings"]]
-    counts = {mark: sum(f["severity"] == mark for f in found["findings"]) for mark in MARK}
-    told = ", ".join(f"{count} {mark}" for mark, count in counts.items() if count)
-    captions = [
-        f"{f['check']}: {f['remedy']}"
-        for f in found["findings"]
-        if f["severity"] in ("warning", "failure") and f["remedy"]
-    ]
-    table(
-        f"audit of {found['name']}: {told}",
-        ("", "", "checked", "found"),
-        rows,
-        captions=captions,
-        text_columns=4,
+    """Print failures and warnings with what to do about them, then what passed or could not be checked."""
+    findings = sorted(found["findings"], key=lambda f: ORDER.index(f["severity"]))
+    loud = [f for f in findings if f["severity"] in LOUD]
+    quiet = [f for f in findings if f["severity"] not in LOUD]
+    told = ", ".join(
+        f"{count} {says}"
+        for name, says in COUNTED.items()
+        if (count := sum(f["severity"] == name for f in findings))
     )
+    title = f"audit of {found['name']}: {told}"
+    if loud:
+        table(title, ("", "", "checked", "found, and what to do"), map(_row, loud), text_columns=4)
+    if quiet:
+        table("" if loud else title, ("", "", "checked", "found"), map(_row, quiet), text_columns=4)
+
+
+def _row(finding: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    severity = finding["severity"]
+    loud = severity in LOUD
+    lines = [finding["message"], *([f"-> {finding['remedy']}"] if loud and finding["remedy"] else [])]
+    told = "\n".join(fill(line, FOLD, break_on_hyphens=False) for line in lines)
+    return finding["check"], severity.upper() if loud else severity, fill(finding["title"], TITLE), told
 
 
 def show_ladder(metrics: Mapping[str, Any]) -> None:

@@ -116,7 +116,16 @@ def _number(value: object) -> float:
 
 def _line(at: float, colour: str, dash: str) -> dict[str, Any]:
     line = {"color": css(colour), "width": 1.5, "dash": dash}
-    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": line}
+    return {
+        "type": "line",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "x0": at,
+        "x1": at,
+        "line": line,
+        "layer": "below",
+    }
 
 
 def growth(dates: Dates, curves: Mapping[str, Float1D], key: str) -> tuple[Figure, dict[str, list[Any]]]:
@@ -151,11 +160,17 @@ def growth(dates: Dates, curves: Mapping[str, Float1D], key: str) -> tuple[Figur
                 "hovertemplate": f"{shown}<br>%{{x|%-d %b %Y}}: %{{y:.2f}}<extra></extra>",
             }
         )
+    known = np.concatenate(list(curves.values()))
+    known = np.log10(known[known > 0])
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    room = 0.05 * (high - low) or 0.05
     # A tick at 1, 2, 5 leaves a short span without any.
-    span = max(float(c.max()) for c in curves.values()) / min(float(c.min()) for c in curves.values())
-    ticks = axis(type="log", tickformat=",.2~f", dtick="D2" if span > 8 else "D1")
+    step = "D2" if high - low > np.log10(8) else "D1"
+    span = compact(np.array([low - room, high + room]))
     # The honest curve is drawn on top.
     return {
         "data": [*lines[1:], lines[0]],
-        "layout": over_time(dates, hovermode="closest", yaxis=ticks),
+        "layout": over_time(
+            dates, hovermode="closest", yaxis=axis(type="log", range=span, tickformat=",.2~f", dtick=step)
+        ),
     }, arrays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -236,7 +237,7 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_counted(cli, market, ca
     preset = [] if "search." in " ".join(arguments) or "--preset" in arguments else ["--preset", "qm45"]
     preset = [] if "--strategy" in arguments or "search.folds" in " ".join(arguments) else preset
     refused(cli("grid", "--data", market, "--set", "runs.report=false", *own, *preset, *arguments), *words)
-    assert [name for name in cli.runs() if name != "trials.sqlite"] == []
+    assert cli.runs() == []
     assert count(cli.folder / "runs") == 0
     assert not (cli.folder / "runs" / "trials.sqlite").exists()
 
@@ -260,7 +261,7 @@ def test_a_damaged_ledger_is_refused_and_left_as_it_is(cli, market):
         "cannot be used",
     )
     assert (runs / "trials.sqlite").read_bytes() == b"not a ledger " * 500
-    assert cli.runs() == ["trials.sqlite"]
+    assert cli.runs() == []
 
 
 def test_a_runs_folder_that_cannot_be_made_is_refused(cli, market):
@@ -331,10 +332,11 @@ def test_a_grid_that_was_stopped_goes_on_and_gives_the_same_bytes(sign, market, 
     assert 0 < kept < 320
     if sign == signal.SIGINT:
         partial = next(p for p in running.runs.iterdir() if p.is_dir())
-        assert f"interrupted: {kept} of 320 points are recorded and kept" in said
+        told = int(re.search(r"interrupted: (\d+) of 320 points are recorded and kept", said)[1])
+        assert kept - BLOCK <= told <= kept
         assert "run the same command again" in said
         assert partial.name.split("-")[1].startswith("grid_napping.py")
-        assert len(table(partial / "points.csv")) == kept
+        assert len(table(partial / "points.csv")) == told
         assert json.loads((partial / "metrics.json").read_text())["stamps"] == ["SYNTHETIC", "PARTIAL"]
         # The partial choice touched windows, and is told apart by its stamp; the next run starts from the points.
     again = running.finished()
