@@ -90,9 +90,10 @@ def execute(
         0 where refused.
     """
     fees = costs.fees(quantity, price)
-    flows, paid, selling = -quantity * price, account.cost_price[symbol], quantity < 0
+    given, paid, selling = -quantity, account.cost_price[symbol], quantity < 0
+    flows = given * price
     # A sale returns what was paid plus the profit, as Backtrader books it.
-    np.copyto(flows, -quantity * paid + -quantity * (price - paid), where=selling)
+    np.copyto(flows, given * paid + given * (price - paid), where=selling)
     cash = _running(account.cash, flows, fees)
     if account.margin or not len(cash) or cash.min() >= 0.0:
         filled = np.ones(len(cash), dtype=bool)

@@ -54,7 +54,7 @@ def audit_study(
         costs=config.costs,
         baseline_nav=result.baseline_nav,
         config=config,
-        ledger={name: result.metrics[name] for name in ("trials", "luck", "touched")},
+        ledger={name: result.metrics[name] for name in ("trials", "luck", "touched", "performance")},
     )
     with progress("checks", len(checks)) as step:
         found = audit(subject, checks, step)

@@ -154,16 +154,17 @@ def require_affordable(panel: Panel, targets: Targets, account: AccountConfig, n
         )
     if account.shares == "fractional":
         return
-    price = panel.fields["close"][rows]
-    shares = np.divide(wanted * account.cash, price, out=np.zeros_like(wanted), where=np.isfinite(price))
-    if shares.max() < 1:
-        cost = np.divide(
-            price, wanted, out=np.full_like(wanted, np.inf), where=(wanted > 0) & np.isfinite(price)
-        )
-        raise ConfigError(
-            f"account.cash {account.cash:,.0f} buys not one whole share of anything that {name} wants; "
-            f"it takes at least {cost.min():,.0f}, or account.shares: fractional"
-        )
+    least = np.inf
+    for row, weights in zip(rows, wanted, strict=True):
+        price = panel.fields["close"][row]
+        priced = (weights > 0) & np.isfinite(price)
+        least = min(least, (price[priced] / weights[priced]).min(initial=np.inf))
+        if least <= account.cash:
+            return
+    raise ConfigError(
+        f"account.cash {account.cash:,.0f} buys not one whole share of anything that {name} wants; "
+        f"it takes at least {least:,.0f}, or account.shares: fractional"
+    )
 
 
 def run_backtest(

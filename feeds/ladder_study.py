@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from ares7.arrays import Dates, Float1D
-from ares7.config import Config, DataConfig, SyntheticConfig
-from ares7.errors import MissingData
+from ares7.config import Config, DataConfig
 from ares7.legacy import Biases, LegacyParams, PublishedEngine
 from ares7.legacy_books import Announcements
 from ares7.metrics import cagr, max_drawdown, sharpe, sharpe_standard_error, volatility
@@ -134,10 +133,19 @@ def _markets(config: Config) -> Iterator[tuple[str, tuple[Panel, Announcements |
 
 def _announcements(data: DataConfig, panel: Panel) -> Announcements | None:
     """Earnings of the panel's stocks that have an estimate; None without the file."""
+    from feeds.load import synthetic_home
+    from feeds.synthetic import ensure
+
+    if data.path is not None:
+        return _read_announcements(data.path, panel)
+    with synthetic_home(data) as home:
+        return _read_announcements(ensure(data.synthetic, home, data.calendar), panel)
+
+
+def _read_announcements(folder: Path, panel: Panel) -> Announcements | None:
     from feeds.earnings import read_earnings
     from feeds.tables import find_table
 
-    folder = data.path if data.path is not None else _synthetic_folder(data, data.synthetic)
     path = find_table(folder, "earnings")
     if path is None:
         return None
@@ -153,14 +161,6 @@ def _announcements(data: DataConfig, panel: Panel) -> Announcements | None:
     price = panel.fields["price"][row, column]
     known = np.isfinite(price) & (price > 0)
     return Announcements(row[known], column[known], gap[known] / price[known])
-
-
-def _synthetic_folder(data: DataConfig, synthetic: SyntheticConfig) -> Path:
-    from feeds.synthetic import ensure
-
-    if data.cache is None:
-        raise MissingData("the ladder keeps its synthetic market in data.cache, which is null; name a folder")
-    return ensure(synthetic, data.cache, data.calendar)
 
 
 def _climb(

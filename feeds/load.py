@@ -122,13 +122,13 @@ def _load_synthetic(
         return stored
     from feeds.synthetic import ensure
 
-    with _synthetic_home(config) as home:
+    with synthetic_home(config) as home:
         folder = ensure(config.synthetic, home, config.calendar)
         return _build(config, folder, today, allow_restated, key)
 
 
 @contextmanager
-def _synthetic_home(config: DataConfig) -> Iterator[Path]:
+def synthetic_home(config: DataConfig) -> Iterator[Path]:
     """Yield the cache folder, or a temporary one without a writable cache."""
     if config.cache is not None and entries.is_writable(config.cache):
         yield config.cache

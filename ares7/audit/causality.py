@@ -50,7 +50,7 @@ class PrefixInvariance(EvidenceCheck):
     """D1: a row decided on the data up to its date is the row decided on all data (C2)."""
 
     id = "D1"
-    title = "prefix invariance"
+    title = "Prefix invariance"
 
     def _unanswered(self, known: Evidence) -> Finding:
         remedy = "make weights(panel, settings) a pure function that answers on every panel"
@@ -122,7 +122,7 @@ class FuturePerturbation(EvidenceCheck):
     """D5: changing one input after t, and nothing else, changes no row up to t."""
 
     id = "D5"
-    title = "future perturbation"
+    title = "Future perturbation"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         rows = known.future_rows.tolist()
@@ -210,7 +210,7 @@ class ExposureOfThePast(EvidenceCheck):
     """D12: how much is invested at t, row sum and risk scale, is a function of the data up to t."""
 
     id = "D12"
-    title = "exposure known at the time"
+    title = "Exposure known at the time"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         for t in known.rows.tolist():

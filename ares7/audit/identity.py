@@ -28,7 +28,7 @@ class OneSeries:
     """
 
     id: ClassVar[str] = "D13"
-    title: ClassVar[str] = "one return series"
+    title: ClassVar[str] = "One return series"
 
     def run(self, subject: Subject) -> list[Finding]:
         """Rebuild the NAV and every figure; all that disagrees is a failure."""

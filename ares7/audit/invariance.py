@@ -36,7 +36,7 @@ class WarmUp(EvidenceCheck):
     """D19: the last ``settings.warmup`` rows decide what the whole past decides (C3); live holds no more."""
 
     id = "D19"
-    title = "warm-up"
+    title = "Warm-up"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         warmup, count = known.subject.settings.warmup, len(known.panel.dates)
@@ -133,7 +133,7 @@ class Permutation(EvidenceCheck):
     """D20: reordering the symbols reorders the columns and changes nothing else (C4)."""
 
     id = "D20"
-    title = "order of symbols"
+    title = "Order of symbols"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         columns = known.panel.shape[1]
@@ -205,7 +205,7 @@ class Scale(EvidenceCheck):
     """D21: units of price do not matter (C4): a later split or dividend rescales every earlier adjusted price."""
 
     id = "D21"
-    title = "units of price"
+    title = "Units of price"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         rng = np.random.default_rng([known.subject.seed, 21])

@@ -76,7 +76,7 @@ class LabelShuffle:
     """
 
     id: ClassVar[str] = "D17"
-    title: ClassVar[str] = "label shuffles"
+    title: ClassVar[str] = "Label shuffles"
 
     def run(self, subject: Subject) -> Iterable[Finding]:
         """Trade the book and its shuffles, free of costs."""

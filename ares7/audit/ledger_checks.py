@@ -17,7 +17,7 @@ class TrialCount:
     """D9: trials, deflated Sharpe ratios, and contaminated windows, as the run ledger has them."""
 
     id: ClassVar[str] = "D9"
-    title: ClassVar[str] = "trials and contaminated windows"
+    title: ClassVar[str] = "Trials and contaminated windows"
 
     def run(self, subject: Subject) -> Iterable[Finding]:
         """Read what the ledger says of the subject's run; nothing is computed again."""
@@ -37,7 +37,7 @@ class TrialCount:
             name: _number(luck.get(name)) for name in ("dsr", "active_dsr", "psr", "active_psr")
         }
         message = (
-            f"{trials['count']} trials on this market, {trials['distinct']} distinct, about {trials['effective']} "
+            f"trials on this market: {trials['count']}, {trials['distinct']} distinct, about {trials['effective']} "
             f"independent; deflated Sharpe ratio {_told(figures['dsr'])} of total and "
             f"{_told(figures['active_dsr'])} of active returns"
         )

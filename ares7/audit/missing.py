@@ -20,7 +20,7 @@ class MissingValues(EvidenceCheck):
     """D22: NaN in gives zero weight out, never NaN; rows are sound; nothing before a first bar (C4)."""
 
     id = "D22"
-    title = "missing values"
+    title = "Missing values"
 
     def _findings(self, known: Evidence) -> Iterator[Finding]:
         told = self._unsound(known, known.panel, known.full, "")

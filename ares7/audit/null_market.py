@@ -111,7 +111,7 @@ class NullMarkets:
     """
 
     id: ClassVar[str] = "D4"
-    title: ClassVar[str] = "null markets"
+    title: ClassVar[str] = "Null markets"
 
     def __init__(self, draws: int = DRAWS) -> None:
         self.draws = draws

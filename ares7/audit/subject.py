@@ -40,7 +40,8 @@ class Subject:
     config : Config or None
         Where the audit belongs to a configured run.
     ledger : mapping
-        ``trials``, ``luck`` and ``touched`` as `feeds.trial_record.count_backtest` gives them; empty: unknown.
+        ``trials``, ``luck`` and ``touched`` as `feeds.trial_record.count_backtest` gives them, and the figures that
+        the run reports, ``performance``; empty: unknown.
     seed : int
         Of everything random in the checks.
     """

@@ -37,7 +37,7 @@ def test_trials_and_deflated_ratios_are_told():
     (finding,) = told({"trials": TRIALS, "luck": LUCK, "touched": []})
     assert finding.severity is Severity.PASS
     assert finding.check == "D9"
-    for number in ("90 trials", "45 distinct", "about 7", "0.61", "0.12"):
+    for number in ("trials on this market: 90", "45 distinct", "about 7", "0.61", "0.12"):
         assert number in finding.message
     assert finding.evidence["effective"] == 7
     assert finding.evidence["active_dsr"] == 0.12

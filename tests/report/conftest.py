@@ -43,19 +43,30 @@ class Searches:
     search: Callable[..., Path]
 
 
+def run_verb(folder: Path, verb: str, *settings: str) -> Path:
+    """Run a verb on the small market; returns its run folder."""
+    given = (*MARKET, *settings, f"runs.folder={folder / 'runs'}", f"data.cache={folder / 'cache'}")
+    arguments = [word for setting in given for word in ("--set", setting)]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        assert run.main([verb, "--json", *arguments]) == 0
+    return Path(json.loads(out.getvalue())["run"])
+
+
 @pytest.fixture(scope="session")
 def searches(tmp_path_factory) -> Searches:
     folder = tmp_path_factory.mktemp("searches")
 
     def search(verb: str, *settings: str) -> Path:
-        given = (*MARKET, *settings, f"runs.folder={folder / 'runs'}", f"data.cache={folder / 'cache'}")
-        arguments = [word for setting in given for word in ("--set", setting)]
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-            assert run.main([verb, "--json", *arguments]) == 0
-        return Path(json.loads(out.getvalue())["run"])
+        return run_verb(folder, verb, *settings)
 
     return Searches(search("grid", *AXES), search("walkforward", *AXES), search("optimize"), search)
+
+
+@pytest.fixture(scope="session")
+def ladder(tmp_path_factory) -> Path:
+    """Run folder of a bias ladder."""
+    return run_verb(tmp_path_factory.mktemp("ladder"), "ladder")
 
 
 @pytest.fixture
