@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,12 @@ from ares7.tearsheet_format import Markup, any_value, count, facts, section, tab
 Found = Mapping[str, Any]
 
 WATERMARK = "AUDIT FAILED"
+TILE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="420" height="260"><text x="210" y="140" text-anchor="middle" '
+    'transform="rotate(-28 210 130)" font-family="Arial, sans-serif" font-size="38" font-weight="800" '
+    f'letter-spacing="3" fill="#cc5a14" fill-opacity=".15">{WATERMARK}</text></svg>'
+)
+"""One tile of the mark; the colour is between those of the two themes, so that it serves both."""
 ORDER = ("failure", "warning", "skipped", "pass")
 """Severities, the worst first; an unknown one is shown between warnings and checks that could not be made."""
 FIRST_NAMED = (re.compile("date$"), re.compile("symbol"), re.compile("field"), re.compile(""))
@@ -34,6 +41,15 @@ def findings(metrics: Mapping[str, Any]) -> list[Found]:
 def _rank(finding: Found) -> float:
     severity = finding.get("severity")
     return ORDER.index(severity) if severity in ORDER else 1.5
+
+
+def repeated_mark() -> Markup:
+    """Element that covers the whole page with the mark of an audit that failed."""
+    image = base64.b64encode(TILE.encode()).decode()
+    return Markup(
+        '<div class="watermark failed" aria-hidden="true" '
+        f'style="background-image:url(data:image/svg+xml;base64,{image})"></div>'
+    )
 
 
 def audit_section(metrics: Mapping[str, Any]) -> Markup:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ares7.tearsheet_audit import WATERMARK, failed
+from ares7.tearsheet_audit import WATERMARK, failed, repeated_mark
 from ares7.tearsheet_charts import Figure
 from ares7.tearsheet_format import Markup, count, text
 
@@ -60,7 +60,7 @@ def header(metrics: Mapping[str, Any], title: str, lede: str) -> Markup:
         else f'<div class="watermark" aria-hidden="true"><span>{text(gravest)}</span></div>'
     )
     if gravest == WATERMARK:
-        mark = '<div class="watermark failed" aria-hidden="true"></div>'
+        mark = repeated_mark()
     return Markup(f'{mark}<header><h1>{text(title)}</h1><p class="lede">{text(lede)}</p>{ribbon}</header>')
 
 

@@ -44,69 +44,71 @@ def steps(rows: Sequence[Mapping[str, Any]], equal_weight: float | None) -> Figu
     """
     level = np.array([_number(row.get("sharpe")) for row in rows], dtype=np.float64)
     start = np.append(0.0, level[:-1])
-    gain = level - start
     names = [html.escape(label(row.get("bias")), quote=False) for row in rows]
+    lines = [(PUBLISHED, "alarm", "dash")]
+    if equal_weight is not None:
+        lines.append((equal_weight, "ink", "solid"))
+    reach = np.array([0.0, *level[np.isfinite(level)], *(at for at, *_ in lines)])
+    low, high = float(reach.min()), float(reach.max())
+    room = 0.06 * (high - low)
+    span = [low - 2 * room if low < 0 else 0.0, high + 2 * room]
+    down = {
+        "tickvals": list(range(len(rows))),
+        "ticktext": names,
+        "range": [len(rows) - 0.5, -0.5],
+        "fixedrange": True,
+        "showgrid": False,
+        "zeroline": False,
+        "automargin": True,
+        "ticklabelstandoff": 6,
+    }
+    return {
+        "data": [_bars(names, start, level), _levels(level, start)],
+        "layout": frame(
+            bargap=0,
+            margin={"l": 8, "r": 24, "t": 8, "b": 46},
+            shapes=[_line(*line) for line in lines],
+            xaxis=bottom("Sharpe ratio", range=compact(np.array(span)), nticks=8, fixedrange=True),
+            yaxis=down,
+        ),
+    }
+
+
+def _bars(names: Sequence[str], start: Float1D, level: Float1D) -> dict[str, Any]:
+    """Bars from each start to its level; the first is the honest one."""
+    gain = level - start
     colours = [css("strategy"), *(css("accent" if g >= 0 else "baseline") for g in gain[1:].tolist())]
-    reach = [
-        *level[np.isfinite(level)].tolist(),
-        *([equal_weight] if equal_weight is not None else []),
-        PUBLISHED,
-        0.0,
-    ]
-    room = 0.06 * (max(reach) - min(reach))
-    bars = {
+    return {
         "type": "bar",
         "orientation": "h",
-        "y": list(range(len(rows))),
+        "y": list(range(len(names))),
         "base": compact(start),
         "x": compact(gain),
         "width": 0.64,
         "customdata": compact(level),
-        "text": names,
+        "text": list(names),
         "textposition": "none",
         "marker": {"color": colours, "line": {"width": 0}},
         "hovertemplate": "%{text}: %{customdata:.2f} (%{x:+.2f})<extra></extra>",
         "name": "Sharpe ratio",
     }
-    # The level after each step stands beside the bar's far end, also where the step takes something away.
-    ends = {
+
+
+def _levels(level: Float1D, start: Float1D) -> dict[str, Any]:
+    """Level after each step, written at the end where its bar arrives."""
+    falls = (level < start).tolist()
+    return {
         "type": "scatter",
         "mode": "text",
-        "y": list(range(len(rows))),
-        "x": compact(np.fmax(level, start)),
-        "text": ["" if v is None else f" {v:.2f}".replace("-", "−") for v in compact(level)],
-        "textposition": "middle right",
+        "y": list(range(len(level))),
+        "x": compact(level),
+        # Spaces keep the number off the bar.
+        "text": ["" if v is None else f" {v:.2f} ".replace("-", "−") for v in compact(level)],
+        "textposition": ["middle left" if fall else "middle right" for fall in falls],
         "textfont": {"color": css("ink"), "size": 12},
         "cliponaxis": False,
         "hoverinfo": "skip",
         "name": "level",
-    }
-    lines = [(PUBLISHED, "alarm", "dash")] + (
-        [(equal_weight, "ink", "solid")] if equal_weight is not None else []
-    )
-    return {
-        "data": [bars, ends],
-        "layout": frame(
-            bargap=0,
-            margin={"l": 8, "r": 24, "t": 8, "b": 46},
-            shapes=[_line(*line) for line in lines],
-            xaxis=bottom(
-                "Sharpe ratio",
-                range=[min(reach) - room * (min(reach) < 0), max(reach) + 2 * room],
-                nticks=8,
-                fixedrange=True,
-            ),
-            yaxis={
-                "tickvals": list(range(len(rows))),
-                "ticktext": names,
-                "range": [len(rows) - 0.5, -0.5],
-                "fixedrange": True,
-                "showgrid": False,
-                "zeroline": False,
-                "automargin": True,
-                "ticklabelstandoff": 6,
-            },
-        ),
     }
 
 

@@ -58,7 +58,7 @@ def audit_study(
     )
     with progress("checks", len(checks)) as step:
         found = audit(subject, checks, step)
-    metrics = dict(result.metrics) | {"audit": found.to_dict()}
+    metrics = dict(result.metrics) | {"kind": "check", "audit": found.to_dict()}
     if found.worst is Severity.FAILURE:
         metrics["stamps"] = [*metrics["stamps"], WATERMARK]
     return replace(result, kind="check", metrics=metrics), found

@@ -18,7 +18,7 @@ COVERED = """
   const { width, height } = mark.getBoundingClientRect();
   return {
     whole: width >= document.documentElement.clientWidth && height >= document.documentElement.scrollHeight - 1,
-    image: getComputedStyle(mark).backgroundImage.includes("AUDIT FAILED"),
+    image: atob(getComputedStyle(mark).backgroundImage.match(/base64,([^"]+)/)[1]).includes(">AUDIT FAILED<"),
     repeated: getComputedStyle(mark).backgroundRepeat,
     printed: getComputedStyle(mark).printColorAdjust,
     pointer: getComputedStyle(mark).pointerEvents,

@@ -385,5 +385,5 @@ def test_a_damaged_file_gives_one_error_that_names_it(grid, changed, edit, messa
 
 
 def test_a_run_of_an_unknown_kind_is_refused(grid, changed):
-    with pytest.raises(DataError, match="unknown kind 'spell'; known are backtest, grid"):
+    with pytest.raises(DataError, match="unknown kind 'spell'; known are backtest, check, grid"):
         build_report(changed(grid, kind="spell"))

@@ -192,11 +192,13 @@ def test_targets_are_shown_where_the_run_has_some(tmp_path, result):
     )
 
 
-def test_stamps_are_badges_and_the_first_is_a_watermark(tmp_path, result):
+def test_stamps_are_badges_and_the_gravest_is_a_watermark(tmp_path, result):
     page = written(tmp_path, result, stamps=["LOOKAHEAD", "ZERO COSTS"], synthetic=True)
     assert "<li>SYNTHETIC</li><li>LOOKAHEAD</li><li>ZERO COSTS</li>" in page
-    assert '<div class="watermark" aria-hidden="true"><span>SYNTHETIC</span></div>' in page
+    assert '<div class="watermark" aria-hidden="true"><span>LOOKAHEAD</span></div>' in page
     assert "traded at the next open" not in page
+    page = written(tmp_path, result, stamps=["ZERO COSTS"], synthetic=True)
+    assert '<div class="watermark" aria-hidden="true"><span>SYNTHETIC</span></div>' in page
 
 
 def test_a_run_on_real_data_has_no_watermark(tmp_path, result):
