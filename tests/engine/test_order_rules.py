@@ -254,3 +254,14 @@ def test_a_name_without_a_bar_is_not_retried(trade):
 def test_nothing_is_retried_with_no_cash_for_one_share(trade):
     panel = panel_of([[10.0], [2000.0], [2000.0]], [[10.0], [2000.0], [2000.0]])
     assert len(trade(panel, {0: np.array([0.9])}).orders) == 1
+
+
+def test_a_margin_account_may_go_short_and_buy_back_to_nothing():
+    # Column 0 is bought back to 0, 1 reduced, 2 sold short from nothing, 3 bought anew.
+    account = Account(50.0, np.array([-2.0, -3.0, 0.0, 0.0]), np.array([4.0, 4.0, 0.0, 0.0]), margin=True)
+    quantity = np.array([2.0, 1.0, -1.0, 2.0])
+    filled, _ = execute(account, np.arange(4), quantity, np.array([5.0, 5.0, 7.0, 8.0]), FREE)
+    assert filled.all()
+    assert account.held.tolist() == [0.0, -2.0, -1.0, 2.0]
+    assert account.cost_price.tolist() == [0.0, (4.0 * -3.0 + 5.0) / -2.0, 0.0, 8.0]
+    assert account.cash == 50.0 - 10.0 - 5.0 + 7.0 - 16.0

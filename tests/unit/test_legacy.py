@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from ares7.legacy_books import (
     Announcements,
     dated_by,
     earned,
+    quality_leg,
     ranks_trailing,
     ranks_within_day,
     restarted,
@@ -116,6 +119,14 @@ def test_unread_quality_is_the_same_whatever_the_fundamentals_say():
     assert np.abs(returns(with_roe) - returns(other)).max() > 1e-5
 
 
+def test_quality_is_half_return_three_tenths_margin_and_debt_against_it():
+    two = np.tile([1.0, 3.0], (ROWS, 1))
+    panel = panel_of(flat(2), roe=two, ebitda_margin=two, operating_margin=-two, debt_to_equity=-two)
+    np.testing.assert_allclose(quality_leg(panel, tape_of(panel), "filed"), np.tile([-1.0, 1.0], (ROWS, 1)))
+    panel = panel_of(flat(2), roe=two, operating_margin=-two)
+    np.testing.assert_allclose(quality_leg(panel, tape_of(panel), "filed"), np.tile([-0.2, 0.2], (ROWS, 1)))
+
+
 def test_latest_fundamentals_serve_for_all_years():
     field = np.array([[np.nan, 1.0, np.nan], [2.0, 5.0, np.nan], [np.nan, 7.0, np.nan]])
     np.testing.assert_array_equal(dated_by(field, "latest_fundamentals"), np.tile([2.0, 7.0, np.nan], (3, 1)))
@@ -173,6 +184,23 @@ def test_free_switches_remove_the_cost_of_switches_alone():
     switched = switched[switched > START]
     assert (gap[switched] > 0).all()
     np.testing.assert_array_equal(np.flatnonzero(np.abs(gap) > 1e-15), switched)
+
+
+def test_a_switch_exchanges_the_book_that_was_held():
+    """Of the nine names that are left at a month end, the switch that fills that day knows nothing."""
+    whole = panel_of(noise())
+    row = int(np.flatnonzero(whole.month_end & (np.arange(ROWS) > JUMP))[0])
+    whole = panel_of(noise(), vix=vix_falling_at(row - 1))
+    close = whole.fields["close"].copy()
+    close[row:, 0] = np.nan
+    fewer = replace(whole, fields={"close": close})
+    costs = [
+        (returns(panel, "free_switches", tilt=0.08) - returns(panel, tilt=0.08))[row]
+        for panel in (whole, fewer)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-9)
+    # Ten names at .1, two of them .08 up and two .08 down, against ten at .05.
+    assert costs[0] == pytest.approx((2 * 0.13 + 6 * 0.05 + 2 * 0.03) * 0.001)
 
 
 def test_assumed_costs_are_a_rate_instead_of_the_trades():
