@@ -231,7 +231,7 @@ _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space on that disk and run again",
     sqlite3.SQLITE_IOERR: "free space on that disk, or check the disk, and run again",
     sqlite3.SQLITE_READONLY: "allow writing to the file and its folder, or name another ledger",
-    sqlite3.SQLITE_CANTOPEN: "name another place: --set search.ledger=FILE, or --set runs.folder=DIR",
+    sqlite3.SQLITE_CANTOPEN: "name a file in a folder that can be written: search.ledger, or runs.folder",
     sqlite3.SQLITE_NOTADB: "name another file, or move this one aside",
     sqlite3.SQLITE_CORRUPT: "move it aside, and save its rows with: sqlite3 FILE .recover",
 }

@@ -138,7 +138,7 @@ def _block(close: Float2D, market: Float1D | None, rows: Int1D, window: int, bet
     holed = np.flatnonzero(np.isnan(out[: 2 if market is None else 3]).any(axis=(0, 1)))
     if len(holed) > 0:
         part = out[:, :, holed]
-        _fill_holed(part, close[:, holed], market, rows, window, beta_window)
+        _fill_holed(part, close.take(holed, axis=1), market, rows, window, beta_window)
         out[:, :, holed] = part
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,10 +182,9 @@ def test_portions_hold_no_more_sleeves_than_fit(monkeypatch):
         sizes.append(len({id(sleeve) for plan in plans for sleeve in plan.sleeves.values()}))
         return run_plans(place, plans)
 
-    monkeypatch.setattr(search, "run_plans", counting)
     table = 8 * int((panels.market().month_end).sum()) * panels.market().shape[1]
     monkeypatch.setattr(search, "SLEEVE_BYTES", 2 * table)
-    evaluate(bench(), 0, tilts(7))
+    evaluate(replace(bench(), run=counting), 0, tilts(7))
     assert sum(sizes) >= 7
     assert max(sizes) <= 4
 
