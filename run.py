@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ares7.errors import Ares7Error
+from feeds.commands import INTERRUPTED, VERBS, Command
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_CONFIG = ROOT / "config.yaml"
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 
 def say(text: str) -> None:
@@ -70,7 +69,6 @@ def research(args: argparse.Namespace) -> int:
     from analyzers import add_default_analyzers
     from analyzers.document import figures
     from ares7.runs import write_run
-    from feeds.commands import VERBS, Command
     from feeds.engines import Tools
     from strategies.registry import resolve
 
@@ -255,8 +253,6 @@ def data_synth(args: argparse.Namespace) -> int:
 
 
 def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
-    from feeds.commands import VERBS
-
     search = argparse.ArgumentParser(add_help=False)
     search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
     search.add_argument(

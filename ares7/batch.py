@@ -5,7 +5,7 @@ The numbers are those of `ares7.simulate`, to 1e-10 and better: points that hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,6 @@ from ares7.kernels import Rules, fee_terms
 from ares7.metrics import SESSIONS_PER_YEAR
 from ares7.panel import Panel
 from ares7.simulate import simulate
-
-BLOCK_BYTES = 64 * 2**20
-"""Room that one block's curves and sleeves may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +109,6 @@ def _whole(bars: EngineBars, lag: int) -> Bool1D:
     """
     gone = bars.gap > FRESH_SESSIONS + lag if lag >= 1 else np.zeros_like(bars.bar)
     return np.asarray((bars.bar | gone).all(axis=1))
-
-
-def block_size(market: Market, plans: Sequence[Plan]) -> int:
-    """Return how many of such plans make a block: their curves, and the sleeves that they do not share."""
-    shared = len({id(sleeve) for plan in plans for sleeve in plan.sleeves.values()})
-    rows = max((len(s.rows) for plan in plans[:1] for s in plan.sleeves.values()), default=1)
-    own = min(1.0, shared / max(len(plans), 1)) * rows * market.tape.close.shape[1]
-    return max(1, int(BLOCK_BYTES / (8 * (len(market.tape.close) + own))))
-
-
-def blocks(plans: Sequence[Plan], size: int) -> Iterator[Sequence[Plan]]:
-    """Cut into blocks of at most ``size``."""
-    for first in range(0, len(plans), size):
-        yield plans[first : first + size]
 
 
 def run_plans(market: Market, plans: Sequence[Plan]) -> Curves:

@@ -10,6 +10,7 @@ and every benchmark are *per session* here (annual / sqrt(252)). Sources:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -241,6 +242,37 @@ class DeflatedSharpe:
     threshold: float
     dsr: float
     n_trials: float
+
+
+def deflation(own: Moments, sharpes: Float1D, counts: Mapping[str, int]) -> dict[str, float]:
+    """Hold one series against every trial on its market, by the raw and by the effective count.
+
+    Parameters
+    ----------
+    own : Moments
+        Of the one series.
+    sharpes : (D,) per session
+        Of all distinct trials; NaN where not defined.
+    counts : mapping
+        ``distinct`` and ``effective`` trials (`ares7.trial_clusters.trial_counts`).
+
+    Returns
+    -------
+    dict
+        ``psr dsr dsr_effective``; ``threshold threshold_effective spread`` per session.
+    """
+    known = sharpes[np.isfinite(sharpes)]
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    every = deflated_sharpe(own, max(counts["distinct"], 1), spread)
+    few = deflated_sharpe(own, max(counts["effective"], 1), spread)
+    return {
+        "psr": float(probabilistic_sharpe(own)),
+        "dsr": every.dsr,
+        "dsr_effective": few.dsr,
+        "threshold": every.threshold,
+        "threshold_effective": few.threshold,
+        "spread": spread,
+    }
 
 
 def deflated_sharpe(

@@ -15,11 +15,11 @@ import numpy as np
 from ares7.arrays import Float1D, Float2D
 from ares7.bootstrap import intervals
 from ares7.metrics import SESSIONS_PER_YEAR
-from ares7.overfit import deflated_sharpe, minimum_track_record_length, moments, probabilistic_sharpe
+from ares7.overfit import deflation, minimum_track_record_length, moments
 from ares7.pbo import pbo
 from ares7.search_config import BootstrapConfig
 from ares7.superiority import reality_check, resampled, romano_wolf, superior_predictive_ability
-from ares7.trial_clusters import effective_trials
+from ares7.trial_clusters import trial_counts
 from ares7.trials import Family
 
 FEWEST = 10
@@ -68,10 +68,7 @@ def luck(
     """
     total = returns_of(nav, risk_free)
     active = returns_of(nav) - returns_of(baseline_nav[None])
-    alike = (
-        effective_trials(family.weekly.astype(np.float64)).count if len(family.weekly) else family.distinct
-    )
-    counts = {"count": family.count, "distinct": family.distinct, "effective": alike}
+    counts = trial_counts(family)
     found = {
         name: _deflated(returns, row, sharpes, counts, blocks)
         for name, returns, sharpes in (
@@ -91,20 +88,14 @@ def luck(
 def _deflated(
     returns: Float2D, row: int, sharpes: Float1D, counts: dict[str, int], blocks: int
 ) -> dict[str, Any]:
-    known = sharpes[np.isfinite(sharpes)]
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
     own = moments(returns[row])
-    every = deflated_sharpe(own, max(counts["distinct"], 1), spread)
-    few = deflated_sharpe(own, max(counts["effective"], 1), spread)
+    held = deflation(own, sharpes, counts)
     overfit = pbo(returns, blocks) if len(returns) >= FEWEST and _vary(returns) else None
     return {
         "sharpe": float(own.sharpe) * _ROOT_YEAR,
-        "psr": float(probabilistic_sharpe(own)),
-        "dsr": every.dsr,
-        "dsr_effective": few.dsr,
-        "threshold": every.threshold * _ROOT_YEAR,
-        "threshold_effective": few.threshold * _ROOT_YEAR,
-        "sd_of_trial_sharpes": spread * _ROOT_YEAR,
+        **{name: held[name] for name in ("psr", "dsr", "dsr_effective")},
+        **{name: held[name] * _ROOT_YEAR for name in ("threshold", "threshold_effective")},
+        "sd_of_trial_sharpes": held["spread"] * _ROOT_YEAR,
         "min_track_record_sessions": float(minimum_track_record_length(own)),
         "pbo": None
         if overfit is None

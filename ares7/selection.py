@@ -77,6 +77,8 @@ class SelectionConfig(BaseModel):
     constraints: Constraints = Constraints()
 
 
+UNCONSTRAINED = Constraints(max_degradation=None, oos_above_baseline=False)
+"""Any point may be chosen, and no out-of-sample window takes part."""
 WALK_FORWARD = SelectionConfig(constraints=Constraints(max_degradation=0.05))
 """The roadmap's rule for a walk-forward: its limit is half of the grid's."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ares7.arrays import Float2D, Int1D
 from ares7.errors import ConfigError
 from ares7.metrics import ZERO_SD
 from ares7.overfit import checked_family
+
+if TYPE_CHECKING:
+    from ares7.trials import Family
 
 SAME_TRIAL = 0.9
 """Clusters of trials whose members correlate by this much on average count as one trial. High, since a small count
@@ -142,3 +146,10 @@ def effective_trials(returns: Float2D, same: float = SAME_TRIAL) -> EffectiveTri
         count += clusters
         waiting = others
     return EffectiveTrials(count, labels)
+
+
+def trial_counts(family: Family) -> dict[str, int]:
+    """Return ``count``, ``distinct`` and ``effective`` trials of a market, the last by their weekly active returns."""
+    weekly = family.weekly.astype(np.float64)
+    effective = effective_trials(weekly).count if len(weekly) else family.distinct
+    return {"count": family.count, "distinct": family.distinct, "effective": effective}

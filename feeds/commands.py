@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from feeds.engines import Chosen, Tools
 
 INTERRUPTED = 130
-"""Exit code of a search that was interrupted and left a partial result."""
+"""Exit code after Ctrl-C, with a partial result or without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from feeds.engines import Chosen
 from feeds.evaluating import keeping
 from feeds.executors import Place
 from feeds.grid_report import metrics, notes, point_columns, targets
-from feeds.grid_report import oos_of as oos_of
 from feeds.searching import ROOT, Evaluated, Search, prepare, record_points, run
 from feeds.trial_record import ledger_path
 

@@ -78,16 +78,11 @@ def ladder_study(config: Config, root: Path) -> SearchResult:
             "start": found[last]["start"],
             "end": found[last]["end"],
             "markets": found,
-            "explained": {name: _why(name) for name in ORDER},
+            "explained": {name: EXPLAINED[name] for name in ORDER},
             "performance": {"sharpe": None, "cagr": None, "max_drawdown": None},
         },
         tables=tables,
     )
-
-
-def _why(name: str) -> str:
-    """One sentence for each switch: its docstring in `ares7.legacy.Biases`."""
-    return str(EXPLAINED[name])
 
 
 EXPLAINED = {

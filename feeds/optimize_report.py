@@ -10,17 +10,15 @@ from ares7.batch_figures import equity_figures
 from ares7.metrics import performance
 from ares7.point_figures import PointFigures
 from ares7.search_statistics import luck
-from ares7.selection import Constraints, select
+from ares7.selection import UNCONSTRAINED, select
 from ares7.selection_table import table
 from ares7.sleeve_mix import Allocation
 from ares7.trials import TrialLedger
-from feeds.grid_study import oos_of
+from feeds.grid_report import oos_of
 from feeds.searching import Search
 from feeds.study import data_warnings, stamps
 from feeds.trial_record import ledger_path
 
-LOOSE = Constraints(max_degradation=None, oos_above_baseline=False)
-"""An optimiser proposes; nothing is selected by out-of-sample windows."""
 BEFORE, PROPOSED = 0, 1
 """Rows of the two curves."""
 
@@ -42,7 +40,8 @@ def metrics_of(
     free = config.metrics.risk_free
     windows = equity_figures(curves.nav, search.windows.slices, base, free)
     figures = PointFigures(search.windows, windows, search.baseline, curves.turnover, curves.fees)
-    lines = {line["point"]: line for line in table([{}, {}], figures, select(figures, "train_sharpe", LOOSE))}
+    selection = select(figures, "train_sharpe", UNCONSTRAINED)
+    lines = {line["point"]: line for line in table([{}, {}], figures, selection)}
     oos = oos_of(search, curves.nav[PROPOSED])
     with TrialLedger(ledger_path(config)) as ledger:
         family = ledger.family(search.data_set)

@@ -17,12 +17,12 @@ from ares7.grid import Grid, with_values
 from ares7.params import BookParams
 from ares7.progress import stage
 from ares7.search_files import SearchResult
-from ares7.selection import SelectionConfig
+from ares7.selection import UNCONSTRAINED, SelectionConfig
 from ares7.signals.regime import Regime
 from ares7.sleeve_mix import Allocation
 from feeds.engines import Chosen
 from feeds.grid_study import chosen_yaml_of, provenance
-from feeds.optimize_report import LOOSE, metrics_of, tables_of
+from feeds.optimize_report import metrics_of, tables_of
 from feeds.searching import Search, prepare, record_points
 
 DIGITS = 6
@@ -45,7 +45,7 @@ def optimize_study(config: Config, chosen: Chosen, baseline: Chosen, *, created:
         )
     # One point: what the search prepares is the market, the baseline and the windows.
     grid = Grid("base", {"gross": (chosen.settings.gross,)})
-    search = prepare(config, chosen, baseline, grid, SelectionConfig(constraints=LOOSE))
+    search = prepare(config, chosen, baseline, grid, SelectionConfig(constraints=UNCONSTRAINED))
     market, panel = search.bench.market, search.bench.market.panel
     stage(f"optimising the mixes by {cut.method}")
     plans, labels = strategy.sleeve_plans(panel, chosen.settings, search.bench.memo)

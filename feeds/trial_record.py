@@ -15,12 +15,12 @@ import numpy as np
 
 from ares7.arrays import Dates, Float1D, Float2D
 from ares7.config import Config
-from ares7.overfit import Moments, deflated_sharpe, moments, probabilistic_sharpe
+from ares7.overfit import Moments, deflation, moments
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.provenance import code_digest
 from ares7.run_files import RunResult
-from ares7.trial_clusters import effective_trials
+from ares7.trial_clusters import trial_counts
 from ares7.trials import ReturnMoments, Trial, TrialLedger, data_set_of, weekly
 from feeds.engines import Chosen
 
@@ -152,10 +152,7 @@ def worth(config: Config, panel: Panel, result: RunResult) -> dict[str, Any]:
     with TrialLedger(ledger_path(config)) as ledger:
         family = ledger.family(data_set)
         touched = ledger.touched(data_set)
-    alike = (
-        effective_trials(family.weekly.astype(np.float64)).count if len(family.weekly) else family.distinct
-    )
-    counts = {"count": family.count, "distinct": family.distinct, "effective": alike}
+    counts = trial_counts(family)
     luck: dict[str, float] = {}
     for prefix, own, sharpes in (("", total, family.sharpes), ("active_", active, family.active_sharpes)):
         luck |= {prefix + name: value for name, value in _luck(own.of(0), sharpes, counts).items()}
@@ -180,12 +177,8 @@ def _moments(result: RunResult) -> tuple[Moments, Moments]:
 def _luck(own: Moments, sharpes: Float1D, counts: dict[str, int]) -> dict[str, float]:
     if not own.sd > 0:
         return dict.fromkeys(("psr", "dsr", "dsr_effective", "threshold"), math.nan)
-    known = sharpes[np.isfinite(sharpes)]
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
-    every = deflated_sharpe(own, counts["distinct"], spread)
+    held = deflation(own, sharpes, counts)
     return {
-        "psr": float(probabilistic_sharpe(own)),
-        "dsr": every.dsr,
-        "dsr_effective": deflated_sharpe(own, counts["effective"], spread).dsr,
-        "threshold": every.threshold * math.sqrt(252.0),
+        **{name: held[name] for name in ("psr", "dsr", "dsr_effective")},
+        "threshold": held["threshold"] * math.sqrt(252.0),
     }

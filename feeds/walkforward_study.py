@@ -17,7 +17,7 @@ from ares7.panel import Panel
 from ares7.progress import stage
 from ares7.purged import walk_forward_windows
 from ares7.run_files import RunResult
-from ares7.selection import SelectionConfig
+from ares7.selection import UNCONSTRAINED, SelectionConfig
 from ares7.trials import TrialLedger
 from ares7.walkforward import (
     Choice,
@@ -57,7 +57,8 @@ def walkforward_study(
     """
     cut = config.search.walkforward
     require_train_only(cut.selection)
-    plain = SelectionConfig().model_copy(update={"constraints": _none(cut.selection)})
+    # The rule of a re-optimisation reads its own train rows; the grid itself selects nothing.
+    plain = SelectionConfig(constraints=UNCONSTRAINED)
     search = prepare(config, chosen, baseline, grid_of(config, chosen), plain, allowed=allowed)
     windows = walk_forward_windows(
         search.dates[1:],
@@ -69,7 +70,7 @@ def walkforward_study(
         first=cut.first,
         last=cut.last,
         horizon=FILL_HORIZON,
-        warmup=_warmup(search),
+        warmup=search.points.chosen.settings.warmup,
         calendar=config.data.calendar,
     )
     name = f"walkforward-{chosen.name}-{search.digest[:8]}"
@@ -98,21 +99,6 @@ def walkforward_study(
         provenance=dict(result.provenance) | {"trials": found["trials"]},
         tables=tables_of(search, choices, section),
     )
-
-
-def _none(rule: SelectionConfig) -> Any:
-    return rule.constraints.model_copy(
-        update={
-            "max_degradation": None,
-            "oos_above_baseline": False,
-            "max_drawdown": None,
-            "max_turnover": None,
-        }
-    )
-
-
-def _warmup(search: Search) -> int:
-    return search.points.chosen.settings.warmup
 
 
 def _stitched(search: Search, panel: Panel, choices: Sequence[Choice]) -> Targets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,14 +66,10 @@ def audit(subject: Subject, checks: Sequence[Check], on_step: Callable[[int], No
     """
     findings: list[Finding] = []
     for check in checks:
-        findings.extend(_run(check, subject))
+        findings.extend(check.run(subject))
         if on_step is not None:
             on_step(1)
     # Imported here: the checks import this module's neighbours.
     from ares7.audit.concentration import escalate
 
     return Audit(subject.name, escalate(findings))
-
-
-def _run(check: Check, subject: Subject) -> Iterable[Finding]:
-    return list(check.run(subject))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ares7.arrays import AnyArray
-from ares7.batch import Curves, Market, block_size, blocks, market, run_plans
+from ares7.batch import Curves, Market, market, run_plans
 from ares7.book import Plan, Sleeve
 from ares7.config import AccountConfig
 from ares7.costs import BpsCosts
@@ -23,6 +23,7 @@ from ares7.cuda.batch import DeviceMarket
 from ares7.cuda.device import require_device
 from ares7.errors import Ares7Error, ConfigError
 from ares7.panel import PRICE_FIELDS, Panel
+from ares7.search import block_points
 
 SIZES = (
     (729, 100, 1260),
@@ -87,9 +88,11 @@ def made_up_plans(panel: Panel, count: int, seed: int = 11) -> list[Plan]:
 
 def on_threads(ready: Market, plans: Sequence[Plan]) -> list[Curves]:
     """Curves of plans, computed by two threads."""
-    size = min(block_size(ready, plans), -(-len(plans) // THREADS))
+    sessions, names = ready.tape.close.shape
+    size = block_points(sessions, names, len(plans), THREADS)
+    blocks = [plans[first : first + size] for first in range(0, len(plans), size)]
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda block: run_plans(ready, block), blocks(plans, size)))
+        return list(pool.map(lambda block: run_plans(ready, block), blocks))
 
 
 def _seconds(work: Callable[[], object]) -> float:
