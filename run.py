@@ -139,7 +139,7 @@ def list_strategies(args: argparse.Namespace) -> int:
 def show_config(args: argparse.Namespace) -> int:
     """The resolved configuration, parameters of the strategy included."""
     config = read_config(args)
-    chosen = choose(args, config, config.strategy.name, config.strategy.params)
+    chosen = choose(args, config, config.strategy.name, config.strategy_params)
     params = chosen.settings.model_dump(mode="json")
     config = config.model_copy(update={"strategy": config.strategy.model_copy(update={"params": params})})
     if not answer(args, config.model_dump(mode="json")):

@@ -14,7 +14,7 @@ import numpy as np
 from ares7.arrays import AnyArray, Bool1D, Bool2D, Dates, Float1D, Float2D, Int1D
 from ares7.bars import EngineBars, engine_bars
 from ares7.batch_kernel import CAREFUL, FEES, ORDERS, TURNOVER, Book, Tape, run_block
-from ares7.book import FRESH_SESSIONS, Plan, Sleeve, assemble, delayed, tradable
+from ares7.book import FRESH_SESSIONS, Plan, Sleeve, assemble, delayed, planned, tradable
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
 from ares7.errors import ConfigError
@@ -124,12 +124,18 @@ def run_plans(market: Market, plans: Sequence[Plan]) -> Curves:
     -------
     Curves
     """
+    plans = [written_out(market.panel, plan) for plan in plans]
     nav, totals = np.empty((len(plans), len(market.tape.close))), np.empty((len(plans), 4))
     book = lay_out(market, plans)
     # Without a plan there is nothing to compile for.
     if len(plans):
         run_block(market.tape, book, float(market.account.cash), market.terms, market.rules, nav, totals)
     return finished(market, plans, nav, totals)
+
+
+def written_out(panel: Panel, plan: Plan) -> Plan:
+    """Return a plan that overlays tilt as its target rows: the kernel blends sleeves and nothing else."""
+    return plan if plan.tilt is None else planned(panel, assemble(panel, plan))
 
 
 def finished(market: Market, plans: Sequence[Plan], nav: Float2D, totals: Float2D) -> Curves:

@@ -138,23 +138,30 @@ def regime_labels(
     return RegimeLabels(raw, held_labels(raw, min_hold))
 
 
-def decision_mask(panel: Panel, held: Label1D | None = None, scale: Float1D | None = None) -> Bool1D:
+def decision_mask(
+    panel: Panel,
+    held: Label1D | None = None,
+    scale: Float1D | None = None,
+    overlays: Bool1D | None = None,
+) -> Bool1D:
     """Sessions on which orders may be made (rulings 2).
 
-    True on the start session, on the last session of each month, on a change of the held regime label and
-    on a change of the stepped risk scale; never before the start session.
+    True on the start session, on the last session of each month, on overlay dates, on a change of the held regime
+    label and on a change of the stepped risk scale; never before the start session.
 
     Parameters
     ----------
     panel : Panel
     held : (T,) int8, optional
     scale : (T,), optional
+    overlays : (T,) bool, optional
+        Overlay dates (`ares7.overlay.engines.overlay_dates`).
 
     Returns
     -------
     (T,) bool
     """
-    mask = panel.month_end.copy()
+    mask = panel.month_end | overlays if overlays is not None else panel.month_end.copy()
     for series in (held, scale):
         if series is not None and len(series) > 1:
             mask[1:] |= series[1:] != series[:-1]
@@ -197,6 +204,8 @@ class Plan:
     regime : RegimeLabels or None
     scale : (T,) in [0, 1] or None
         Risk scale of the stock block.
+    tilt : (D, N) >= 0 or None
+        What the overlays multiply each name's weight by at each decision.
     """
 
     sleeves: Mapping[str, Sleeve]
@@ -205,13 +214,25 @@ class Plan:
     decide: Bool1D
     regime: RegimeLabels | None = None
     scale: Float1D | None = None
+    tilt: Float2D | None = None
+
+
+def untilted_rows(panel: Panel, plan: Plan) -> Float2D:
+    """(D, N) decided rows before overlays and risk scale: what the overlays tilt."""
+    rows = np.flatnonzero(plan.decide)
+    alive = tradable(panel)[rows]
+    out = np.zeros(alive.shape)
+    for name, sleeve in plan.sleeves.items():
+        out += plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive
+    return out
 
 
 def assemble(panel: Panel, plan: Plan) -> Targets:
     """Write out target rows.
 
     A decided row is ``gross`` times the blend of the frozen sleeves, times (member at t) times (fewer than
-    five sessions since the name's last bar); the risk scale applies to stocks only; what is freed is cash.
+    five sessions since the name's last bar) times the overlays' factor; the risk scale applies to stocks only; what
+    is freed is cash.
 
     Returns
     -------
@@ -225,6 +246,8 @@ def assemble(panel: Panel, plan: Plan) -> Targets:
     exposure = np.ones((len(rows), panel.shape[1]))
     if scale is not None:
         exposure[:, panel.is_stock] = scale[rows][:, None]
+    if plan.tilt is not None:
+        exposure *= plan.tilt
     for name, sleeve in plan.sleeves.items():
         part = plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive * exposure
         blend += part

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ares7.costs import CostModel
 from ares7.errors import ConfigError, LookaheadError
 from ares7.goals import Goals
+from ares7.overlay.params import Engine, OverlaySettings
 from ares7.search_config import SearchConfig
 
 _ELSEWHERE: dict[str, Any] = {
@@ -73,6 +74,9 @@ class DataConfig(_Section):
     max_vix_gap_sessions: int = Field(default=3, ge=0, le=20)
     max_fundamentals_age_days: int = Field(default=200, ge=1)
     """The newest filing over all fundamentals files may be this much older than the period's end."""
+    max_earnings_age_sessions: int = Field(default=40, ge=1)
+    """The newest announcement with an EPS, of any name, may be this many sessions older than the period's end.
+    (Around 150 large US companies, 2013 to 2024: at most 18 sessions, over the turn of a year, without one.)"""
     cache: Path | None = Path(".cache")
     synthetic: SyntheticConfig = SyntheticConfig()
 
@@ -95,6 +99,10 @@ class StrategyConfig(_Section):
 
     name: str = "regime_ensemble"
     params: dict[str, Any] = Field(default_factory=dict)
+    overlays: tuple[Engine, ...] = ()
+    """Overlays that tilt its stocks, for example [wavelet, pead]."""
+    overlay_lambda: float = Field(default=1.0, ge=0, le=10)
+    """1 applies their blend in full, 0 is off."""
 
 
 class AccountConfig(_Section):
@@ -162,6 +170,7 @@ class Config(_Section):
     data: DataConfig = DataConfig()
     period: PeriodConfig = PeriodConfig()
     strategy: StrategyConfig = StrategyConfig()
+    overlay: OverlaySettings = OverlaySettings()
     baseline: str = "equal_weight"
     engine: Literal["event", "compiled"] = "event"
     """Backtrader, or its compiled twin: the same numbers."""
@@ -181,6 +190,16 @@ class Config(_Section):
         if len(set(names)) != len(names):
             raise ValueError(f"window names must differ; got {names}")
         return value
+
+    @property
+    def strategy_params(self) -> dict[str, Any]:
+        """Parameters of the strategy, with the overlays that ``strategy.overlays`` names."""
+        params, chosen = self.strategy.params, self.strategy
+        if not chosen.overlays:
+            return params
+        overlay = self.overlay.model_dump() | {"engines": chosen.overlays, "lam": chosen.overlay_lambda}
+        own = params.get("overlay", {})
+        return {**params, "overlay": {**overlay, **own} if isinstance(own, dict) else own}
 
     def digest(self) -> str:
         """Eight hex digits that identify the settings that change results (not where they are written)."""

@@ -108,6 +108,8 @@ def _portions(bench: Bench, points: Sequence[BaseModel]) -> Iterator[list[Plan]]
     for params in points:
         plan = bench.plan(bench.market.panel, params, bench.memo)
         plans.append(plan)
+        if plan.tilt is not None:
+            room -= plan.tilt.nbytes
         for sleeve in plan.sleeves.values():
             if id(sleeve) not in seen:
                 seen.add(id(sleeve))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from feeds.membership import member_mask, universe_findings, without_prices
 from feeds.price_rows import PriceRows, place_on_grid
 from feeds.prices import check_rows, gaps, plausible
 from feeds.tables import find_table
+
+_Given = tuple[dict[str, Float2D], list[Finding], dict[str, Any]]
+"""Fields, findings, and what provenance says of them."""
 
 
 def known_sessions(config: DataConfig, tables: list[PriceRows], today: np.datetime64) -> Dates:
@@ -83,11 +87,13 @@ def assemble(
     dates = known[(known >= stocks.days.min()) & (known <= stocks.days.max())]
     panel = _panel(config, inputs, stocks, funds, dates)
     series = _series(config, inputs, dates, known, today)
-    fields, provenance = _fundamentals(config, inputs, folder, panel, allow_restated)
-    panel = replace(panel, fields={**panel.fields, **fields}, series=series)
+    fields, fundamentals = _fundamentals(config, inputs, folder, panel, allow_restated)
+    told = {"fundamentals": fundamentals}
     if config.layout == "canonical":
-        inputs.findings += _earnings(inputs, folder, dates)
-    return Assembled(_stamped(panel, config, inputs, folder, source, provenance), inputs.findings)
+        events, told_of = _events(config, inputs, folder, panel, today)
+        fields, told = fields | events, told | told_of
+    panel = replace(panel, fields={**panel.fields, **fields}, series=series)
+    return Assembled(_stamped(panel, config, inputs, folder, source, told), inputs.findings)
 
 
 def _stocks(inputs: Inputs, config: DataConfig, known: Dates, today: np.datetime64) -> PriceRows | None:
@@ -209,18 +215,36 @@ def _fundamentals(
     return fields, provenance
 
 
-def _earnings(inputs: Inputs, folder: Path, dates: Dates) -> list[Finding]:
-    """Check the announcements; the panel does not hold them."""
-    from feeds.earnings import check
+def _events(
+    config: DataConfig, inputs: Inputs, folder: Path, panel: Panel, today: np.datetime64
+) -> tuple[dict[str, Float2D], dict[str, Any]]:
+    """Fields of announced earnings and buybacks, and what provenance says of them; none without the file."""
+    from feeds.buybacks import buyback_fields, find_buybacks
+    from feeds.surprises import surprise_fields
 
-    def read() -> list[Finding]:
+    def earnings() -> _Given:
         path = find_table(folder, "earnings")
         if path is not None:
-            return check(path, dates)
+            return surprise_fields(path, config, panel, today)
         text = f"{folder} has no earnings.parquet or earnings.csv; add it, or switch the earnings overlay off"
-        return [Finding("error", "earnings", "no-earnings", text, kind=MissingData)]
+        return {}, [Finding("error", "earnings", "no-earnings", text, kind=MissingData)], {}
 
-    return inputs.attempt(("earnings",), read) or []
+    def buybacks() -> _Given:
+        # Few folders have them; the overlay that reads the field says so where it is not there.
+        path = find_buybacks(folder)
+        return ({}, [], {}) if path is None else buyback_fields(path, panel, today)
+
+    fields: dict[str, Float2D] = {}
+    told: dict[str, Any] = {}
+    readers: tuple[tuple[Input, Callable[[], _Given]], ...]
+    readers = (("earnings", earnings), ("buybacks", buybacks))
+    for name, read in readers:
+        given = inputs.attempt((name,), read)
+        if given is not None:
+            fields |= given[0]
+            inputs.findings += given[1]
+            told |= {name: given[2]} if given[2] else {}
+    return fields, told
 
 
 def _stamped(
@@ -229,7 +253,7 @@ def _stamped(
     inputs: Inputs,
     folder: Path,
     source: dict[str, Any],
-    fundamentals: dict[str, Any],
+    told: dict[str, Any],
 ) -> Panel:
     """Add where the data came from, what was counted, and the hash of the content.
 
@@ -246,7 +270,7 @@ def _stamped(
         "calendar": config.calendar,
         "universe": "members" if inputs.membership is not None else config.universe,
         "files": {path.name: _file_hash(path) for path in input_files(config, folder)},
-        "fundamentals": fundamentals,
+        **told,
         "warnings": dict(sorted(warnings.items())),
         "findings": [
             {

@@ -19,6 +19,7 @@ from ares7 import errors
 from ares7.arrays import AnyArray
 from ares7.config import DataConfig
 from ares7.panel import Panel
+from ares7.signals import surprise
 from feeds import entries
 from feeds.findings import Finding
 
@@ -26,7 +27,16 @@ LAYOUT_VERSION = 1
 """Raise it whenever the files of an entry change in kind."""
 KEEP = 8
 """Entries kept; the oldest go when another is stored."""
-CANONICAL = ("prices", "market", "fundamentals", "fundamentals_annual", "earnings", "symbols")
+CANONICAL = (
+    "prices",
+    "market",
+    "fundamentals",
+    "fundamentals_annual",
+    "earnings",
+    "buybacks",
+    "buyback_events",
+    "symbols",
+)
 """Tables of the canonical layout, apart from ``membership*``."""
 
 
@@ -72,6 +82,8 @@ def cache_key(config: DataConfig, files: Sequence[Path], extra: object = None) -
 def _code() -> list[tuple[str, int, int]]:
     """Size and time of the modules that build panels, as they were when this process first asked."""
     code = sorted(Path(__file__).parent.glob("*.py"))
+    # The core's share in what a panel holds.
+    code.append(Path(surprise.__file__))
     return [(path.name, stat.st_size, stat.st_mtime_ns) for path in code if (stat := path.stat())]
 
 

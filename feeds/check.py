@@ -58,6 +58,7 @@ def check_folder(config: DataConfig, today: np.datetime64 | None = None) -> list
         findings += _guarded("fundamentals", lambda: _check_fundamentals(config, folder, dates))
         if canonical:
             findings += _guarded("earnings", lambda: _check_earnings(folder))
+            findings += _guarded("buybacks", lambda: _check_buybacks(folder))
     if canonical:
         symbols = () if built.panel is None else built.panel.symbols
         findings += _guarded("symbols", lambda: _check_symbols(folder, symbols))
@@ -86,6 +87,13 @@ def _check_earnings(folder: Path) -> list[Finding]:
     from feeds.earnings import check
 
     path = find_table(folder, "earnings")
+    return [] if path is None else check(path)
+
+
+def _check_buybacks(folder: Path) -> list[Finding]:
+    from feeds.buybacks import check, find_buybacks
+
+    path = find_buybacks(folder)
     return [] if path is None else check(path)
 
 

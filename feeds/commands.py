@@ -58,7 +58,7 @@ class Command:
     @property
     def chosen(self) -> Chosen:
         """The configured strategy."""
-        return self.choose(self.config.strategy.name, self.config.strategy.params)
+        return self.choose(self.config.strategy.name, self.config.strategy_params)
 
     @property
     def baseline(self) -> Chosen:

@@ -10,18 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ares7.arrays import AnyArray, Bool1D, Dates, Int1D
+from ares7.arrays import AnyArray, Dates, Int1D
 from ares7.errors import DataError
 from ares7.sessions import today as utc_today
+from feeds.event_rows import (
+    SESSION_FLAGS,
+    Problem,
+    announced,
+    findings_of,
+    in_order,
+    key_problems,
+    listed_or_error,
+    off_session,
+    raise_first,
+    sound_rows,
+)
 from feeds.findings import Finding
 from feeds.tables import place, read_table
 
-SESSION_FLAGS = ("pre", "intraday", "post", "unknown")
 _SAME_DAY = ("pre", "intraday")
 _REQUIRED = ("symbol", "announce_date", "session", "eps_actual")
 _OPEN_MINUTE, _CLOSE_MINUTE = 9 * 60 + 30, 16 * 60
@@ -86,12 +96,38 @@ def read_earnings(path: Path) -> pd.DataFrame:
     DataError
         The first error that `check` lists.
     """
-    events, findings = _load(path, utc_today())
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        more = f" ({len(errors) - 1} more: run 'python run.py data check DIR')" if len(errors) > 1 else ""
-        raise errors[0].kind(errors[0].message + more)
-    return _in_order(events)
+    events, findings = sound_earnings(path)
+    raise_first(findings)
+    return events
+
+
+def sound_earnings(
+    path: Path, sessions: Dates | None = None, today: np.datetime64 | None = None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Read the rows of an earnings table that can be used, and list what is wrong with the others.
+
+    Parameters are those of `check`.
+
+    Returns
+    -------
+    events : DataFrame
+        As `read_earnings`, without the rows that have an error.
+    findings : list of Finding
+
+    Raises
+    ------
+    DataError
+        The table cannot be read at all.
+    """
+    events = read_table(
+        path,
+        _REQUIRED,
+        dates=("announce_date", "fiscal_quarter_end"),
+        text=("announce_time_et", "source"),
+        numbers=("eps_actual", "eps_estimate"),
+    )
+    problems = _problems(events, utc_today() if today is None else today) + off_session(events, sessions)
+    return sound_rows(events, problems), findings_of(path, "earnings", events, problems)
 
 
 def check(path: Path, sessions: Dates | None = None, *, today: np.datetime64 | None = None) -> list[Finding]:
@@ -106,17 +142,7 @@ def check(path: Path, sessions: Dates | None = None, *, today: np.datetime64 | N
     today : datetime64[D] or None
         Results announced after it are errors; None means today in UTC.
     """
-    try:
-        events, findings = _load(path, utc_today() if today is None else today)
-    except DataError as error:
-        return [Finding("error", "earnings", "unreadable", str(error), kind=type(error))]
-    if sessions is not None and len(sessions):
-        days = _days(events)
-        off = (days >= sessions[0]) & (days <= sessions[-1]) & ~np.isin(days, sessions)
-        findings += _finding(
-            path, events, off, "warning", "event-off-session", "on no session; effective on the next one"
-        )
-    return findings
+    return listed_or_error("earnings", lambda: sound_earnings(path, sessions, today)[1])
 
 
 def read_yfinance_earnings(path: Path, symbol: str) -> pd.DataFrame:
@@ -168,10 +194,8 @@ def read_yfinance_earnings(path: Path, symbol: str) -> pd.DataFrame:
             "source": pd.Series(["yfinance"] * len(raw), dtype=object),
         }
     )
-    errors = [finding for finding in _check_events(path, events, utc_today()) if finding.severity == "error"]
-    if errors:
-        raise DataError(errors[0].message)
-    return _in_order(events)
+    raise_first(findings_of(path, "earnings", events, _problems(events, utc_today())))
+    return in_order(events)
 
 
 def _flag_of(minute: int) -> str:
@@ -182,95 +206,26 @@ def _flag_of(minute: int) -> str:
     return "intraday" if minute < _CLOSE_MINUTE else "post"
 
 
-def _load(path: Path, today: np.datetime64) -> tuple[pd.DataFrame, list[Finding]]:
-    events = read_table(
-        path,
-        _REQUIRED,
-        dates=("announce_date", "fiscal_quarter_end"),
-        text=("announce_time_et", "source"),
-        numbers=("eps_actual", "eps_estimate"),
-    )
-    return events, _check_events(path, events, today)
-
-
-def _in_order(events: pd.DataFrame) -> pd.DataFrame:
-    return events.sort_values(["symbol", "announce_date"], kind="stable", ignore_index=True)
-
-
-def _days(events: pd.DataFrame) -> Dates:
-    return events["announce_date"].to_numpy().astype("datetime64[D]")
-
-
-def _check_events(path: Path, events: pd.DataFrame, today: np.datetime64) -> list[Finding]:
-    days = _days(events)
+def _problems(events: pd.DataFrame, today: np.datetime64) -> list[Problem]:
+    days = announced(events)
     eps = events["eps_actual"].to_numpy(dtype=np.float64)
-    no_key = ((events["symbol"] == "") | events["announce_date"].isna()).to_numpy(dtype=bool)
-    repeated = events.duplicated(["symbol", "announce_date"], keep=False).to_numpy(dtype=bool) & ~no_key
-    flags = ", ".join(SESSION_FLAGS)
-    unknown = ~events["session"].isin(SESSION_FLAGS).to_numpy(dtype=bool)
+    future = (days > today) & np.isfinite(eps)
     found = [
-        _finding(
-            path, events, no_key, "error", "missing-key", "without symbol or announce_date; complete it"
-        ),
-        _finding(
-            path, events, unknown, "error", "unknown-session", f"whose session is none of {flags}; correct it"
-        ),
-        _finding(
-            path, events, repeated, "error", "duplicate-row", "given twice for one symbol and day; keep one"
-        ),
-        _finding(
-            path, events, np.isinf(eps), "error", "infinite-eps", "whose eps_actual is infinite; correct it"
-        ),
-        _finding(
-            path,
-            events,
-            (days > today) & np.isfinite(eps),
+        *key_problems(events),
+        Problem(np.isinf(eps), "error", "infinite-eps", "whose eps_actual is infinite; correct it"),
+        Problem(
+            future,
             "error",
             "future-date",
             f"with an eps_actual that is announced after today ({today}); correct the date",
         ),
-        _finding(
-            path,
-            events,
-            np.isnan(eps),
-            "warning",
-            "missing-eps",
-            "without eps_actual; no surprise is computed",
-        ),
+        Problem(np.isnan(eps), "warning", "missing-eps", "without eps_actual; no surprise is computed"),
     ]
+    if "eps_estimate" in events:
+        infinite = np.isinf(events["eps_estimate"].to_numpy(dtype=np.float64))
+        found.append(Problem(infinite, "error", "infinite-eps", "whose eps_estimate is infinite; correct it"))
     if "fiscal_quarter_end" in events:
         early = (events["fiscal_quarter_end"] > events["announce_date"]).to_numpy(dtype=bool)
-        found.append(
-            _finding(
-                path,
-                events,
-                early,
-                "warning",
-                "announced-early",
-                "announced before their fiscal quarter ended",
-            )
-        )
-    return [finding for findings in found for finding in findings]
-
-
-def _finding(
-    path: Path,
-    events: pd.DataFrame,
-    bad: Bool1D,
-    severity: Literal["error", "warning"],
-    code: str,
-    what: str,
-) -> list[Finding]:
-    """One finding about the rows that are ``bad``, or none."""
-    if not bad.any():
-        return []
-    first = int(np.flatnonzero(bad)[0])
-    days = _days(events)
-    known = days[bad & ~np.isnat(days)]
-    row = events.iloc[first]
-    message = (
-        f"{path}: {bad.sum()} rows {what}; the first is {place(first)} ({row['symbol']}, {days[first]}, "
-        f"session {row['session']!r})"
-    )
-    span = (known.min(), known.max()) if len(known) == bad.sum() else (None, None)
-    return [Finding(severity, "earnings", code, message, int(bad.sum()), span[0], span[1])]
+        what = "announced before their fiscal quarter ended"
+        found.append(Problem(early, "warning", "announced-early", what))
+    return found

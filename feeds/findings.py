@@ -10,7 +10,9 @@ import numpy as np
 
 from ares7.errors import DataError
 
-Input = Literal["prices", "etfs", "index", "vix", "fundamentals", "earnings", "membership", "symbols"]
+Input = Literal[
+    "prices", "etfs", "index", "vix", "fundamentals", "earnings", "buybacks", "membership", "symbols"
+]
 
 
 @dataclass(frozen=True, slots=True)

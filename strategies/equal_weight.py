@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
+from ares7.book import Plan, Sleeve, Targets, assemble, month_end_rows
+from ares7.overlay.tilting import OverlaidParams, single_sleeve_plan
 from ares7.panel import Panel
-from ares7.params import BookParams
+from ares7.stages import Memo, Remembered, compute
 from strategies.base import PortfolioStrategy
 
 
-class Params(BookParams):
-    """Equal weight has no parameters but ``gross``."""
+class Params(OverlaidParams):
+    """Equal weight has no parameters but ``gross`` and overlays."""
 
 
 def sleeve(panel: Panel) -> Sleeve:
@@ -22,6 +23,11 @@ def sleeve(panel: Panel) -> Sleeve:
     return Sleeve(rows, held / np.maximum(count, 1))
 
 
+def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
+    """Return the equal-weight book, tilted by the overlays that are on."""
+    return single_sleeve_plan(panel, "equal_weight", sleeve(panel), params, memo)
+
+
 def weights(panel: Panel, params: Params) -> Targets:
     """Target rows of the equal-weight book.
 
@@ -30,11 +36,12 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    return single_sleeve(panel, "equal_weight", sleeve(panel), params.gross)
+    return assemble(panel, plan(panel, params, Remembered()))
 
 
 class EqualWeight(PortfolioStrategy):
     """Event-driven equal weight."""
 
     Params = Params
+    plan = staticmethod(plan)
     weights = staticmethod(weights)

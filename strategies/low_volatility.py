@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ares7.book import Sleeve, Targets, month_end_rows, single_sleeve
+from ares7.book import Plan, Sleeve, Targets, assemble, month_end_rows
+from ares7.overlay.tilting import OverlaidParams, single_sleeve_plan
 from ares7.panel import Panel
 from ares7.params import BookParams
 from ares7.signals.cross_section import normalised, places, zscore
 from ares7.signals.volatility import risk_at
-from ares7.stages import stage
+from ares7.stages import Memo, Remembered, compute, stage
 from strategies.base import PortfolioStrategy
 
 
-class Params(BookParams):
+class SleeveParams(BookParams):
     """Windows and weights of the risk score (rulings 19)."""
 
     top_quantile: float = Field(default=0.30, gt=0, le=1)
@@ -32,11 +33,15 @@ class Params(BookParams):
     @property
     def requires(self) -> frozenset[str]:
         """Beta is measured against the index."""
-        return frozenset({"index"})
+        return super().requires | {"index"}
+
+
+class Params(SleeveParams, OverlaidParams):
+    """The stand-alone strategy also takes overlays."""
 
 
 @stage("lookback", "top_quantile", "vol_window", "beta_window", "downside_weight", "beta_weight")
-def sleeve(panel: Panel, params: Params) -> Sleeve:
+def sleeve(panel: Panel, params: SleeveParams) -> Sleeve:
     """Weights inside the sleeve at each month end.
 
     Eligible are member stocks with a close at t whose windows miss at most two returns (rulings 19).
@@ -57,6 +62,11 @@ def sleeve(panel: Panel, params: Params) -> Sleeve:
     return Sleeve(rows, normalised(inverse))
 
 
+def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
+    """Return the low-volatility book, tilted by the overlays that are on."""
+    return single_sleeve_plan(panel, "low_volatility", memo(sleeve, panel, params), params, memo)
+
+
 def weights(panel: Panel, params: Params) -> Targets:
     """Target rows of the low-volatility book.
 
@@ -65,11 +75,12 @@ def weights(panel: Panel, params: Params) -> Targets:
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    return single_sleeve(panel, "low_volatility", sleeve(panel, params), params.gross)
+    return assemble(panel, plan(panel, params, Remembered()))
 
 
 class LowVolatility(PortfolioStrategy):
     """Event-driven low volatility."""
 
     Params = Params
+    plan = staticmethod(plan)
     weights = staticmethod(weights)

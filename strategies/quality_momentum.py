@@ -22,6 +22,8 @@ from ares7.book import (
     regime_labels,
 )
 from ares7.grid import Grid
+from ares7.overlay.params import OverlayParams
+from ares7.overlay.tilting import OverlaidParams, due, overlaid
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.signals.cross_section import leg, merge, normalised, places, standard_score
@@ -65,18 +67,19 @@ class TiltParams(BookParams):
     @property
     def requires(self) -> frozenset[str]:
         """Fundamentals only if the quality leg has a weight."""
-        return frozenset({"fundamentals"}) if self.quality_weight > 0 else frozenset()
+        return super().requires | ({"fundamentals"} if self.quality_weight > 0 else set())
 
 
-class Params(TiltParams):
-    """The stand-alone strategy also reads the regime."""
+class Params(TiltParams, OverlaidParams):
+    """The stand-alone strategy also reads the regime and takes overlays."""
 
     regime: RegimeParams = RegimeParams()
 
     @property
     def warmup(self) -> int:
         """See `BookParams.warmup`; a minimum hold remembers a year more."""
-        return max(self.lookback, self.regime.lookback) + self.regime.hold_memory + MONTH_SESSIONS
+        book = max(self.lookback, self.regime.lookback) + MONTH_SESSIONS
+        return max(book, self.overlay.memory) + self.regime.hold_memory
 
     @property
     def requires(self) -> frozenset[str]:
@@ -205,13 +208,22 @@ def decisions(panel: Panel, regime: RegimeParams, memo: Memo) -> Bool1D:
     return decision_mask(panel, memo(labels, panel, regime).held)
 
 
+def decided(panel: Panel, regime: RegimeParams, overlay: OverlayParams, memo: Memo) -> Bool1D:
+    """(T,) bool: sessions on which a strategy that reads the regime and takes overlays decides."""
+    dates = due(panel, overlay)
+    if dates is None:
+        return memo(decisions, panel, regime)
+    return decision_mask(panel, memo(labels, panel, regime).held, overlays=dates)
+
+
 def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
     """Return the tilted sleeve in BULL, its equal-weight base otherwise (rulings 16)."""
-    regime, decide = memo(labels, panel, params.regime), memo(decisions, panel, params.regime)
+    regime = memo(labels, panel, params.regime)
+    decide = decided(panel, params.regime, params.overlay, memo)
     bull = (regime.held[decide] == Regime.BULL).astype(np.float64)
     sleeves = {"quality_momentum": memo(tilted, panel, params), "base": memo(base, panel, params)}
     mix = {"quality_momentum": bull, "base": 1.0 - bull}
-    return Plan(sleeves, mix, params.gross, decide, regime)
+    return overlaid(panel, Plan(sleeves, mix, params.gross, decide, regime), params.overlay, memo)
 
 
 def weights(panel: Panel, params: Params) -> Targets:

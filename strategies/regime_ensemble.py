@@ -13,6 +13,7 @@ from ares7.arrays import Float1D, Label1D
 from ares7.book import Plan, RegimeLabels, Sleeve, Targets, assemble, decision_mask, month_end_rows
 from ares7.errors import MissingData
 from ares7.grid import Grid
+from ares7.overlay.tilting import OverlaidParams, due, overlaid
 from ares7.panel import Panel
 from ares7.params import BookParams, RegimeParams
 from ares7.risk import RiskParams, combined_scale, model_returns
@@ -21,7 +22,7 @@ from ares7.stages import Memo, Remembered, compute, stage
 from strategies import defensive, low_volatility, quality_momentum
 from strategies.base import PortfolioStrategy
 from strategies.defensive import Params as DefensiveParams
-from strategies.low_volatility import Params as LowVolatilityParams
+from strategies.low_volatility import SleeveParams as LowVolatilityParams
 from strategies.quality_momentum import TiltParams
 
 SLEEVES = ("quality_momentum", "low_volatility", "defensive")
@@ -61,8 +62,8 @@ PRESETS: dict[str, dict[Regime, Mix]] = {
 """Roadmap phases 3 and 4 (rulings 14)."""
 
 
-class Params(BookParams):
-    """Regime thresholds, sleeves, mixes and risk scalers."""
+class Params(OverlaidParams):
+    """Regime thresholds, sleeves, mixes, overlays and risk scalers."""
 
     preset: Literal["phase3", "phase4"] = "phase4"
     mixes: dict[Literal["BULL", "BEAR", "HIGH_VOL", "NEUTRAL"], Mix] = Field(default_factory=dict)
@@ -121,6 +122,7 @@ class Params(BookParams):
     def requires(self) -> frozenset[str]:
         """Index, VIX and what the used sleeves read."""
         needs = frozenset({"index", "vix"}).union(*(getattr(self, s).requires for s in self.used))
+        needs |= super().requires
         return needs | {"etfs"} if self.cash_symbol else needs
 
 
@@ -164,18 +166,19 @@ def mixes(held: Label1D, params: Params) -> dict[str, Float1D]:
     return out
 
 
-BOOK = ("gross", "preset", "mixes", "cash_symbol", "regime", *SLEEVES)
+BOOK = ("gross", "preset", "mixes", "cash_symbol", "regime", "overlay", *SLEEVES)
 """Everything that the unscaled book reads."""
 
 
 def _book(panel: Panel, params: Params, memo: Memo, scale: Float1D | None = None) -> Plan:
     labels = memo(quality_momentum.labels, panel, params.regime)
     if scale is None:
-        decide = memo(quality_momentum.decisions, panel, params.regime)
+        decide = quality_momentum.decided(panel, params.regime, params.overlay, memo)
     else:
-        decide = decision_mask(panel, labels.held, scale)
+        decide = decision_mask(panel, labels.held, scale, due(panel, params.overlay))
     mix = mixes(labels.held[decide], params)
-    return Plan(sleeves(panel, params, memo), mix, params.gross, decide, labels, scale)
+    untilted = Plan(sleeves(panel, params, memo), mix, params.gross, decide, labels, scale)
+    return overlaid(panel, untilted, params.overlay, memo)
 
 
 @stage(*BOOK, "curve_cost_bps", uses=())
@@ -186,7 +189,7 @@ def curve(panel: Panel, params: Params, memo: Memo) -> Float1D:
 
 
 def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
-    """Blend weights, not returns: the regime mix daily, sleeves frozen between month ends, then the scalers."""
+    """Blend weights, not returns: the regime mix daily, sleeves frozen between month ends, overlays, then scalers."""
     risk = params.risk
     if not risk.enabled:
         return _book(panel, params, memo)
@@ -196,7 +199,7 @@ def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
 
 
 def sleeve_plans(panel: Panel, params: Params, memo: Memo = compute) -> tuple[dict[str, Plan], RegimeLabels]:
-    """Return each used sleeve as a book of its own, decided at month ends, and the regime's labels."""
+    """Return each used sleeve as a book of its own, decided at month ends without overlays, and the regime's labels."""
     decide = decision_mask(panel)
     full = np.ones(int(decide.sum()))
     books = {

@@ -127,6 +127,11 @@ def settings(
         Naming every wrong parameter.
     """
     chosen = dict(params)
+    if "overlay" in chosen and "overlay" not in strategy.Params.model_fields:
+        raise ConfigError(
+            f"{strategy.__name__} takes no overlays; set strategy.overlays: [], or name a strategy that does: "
+            f"{', '.join(n for n in names() if 'overlay' in resolve(n).Params.model_fields)}"
+        )
     if "risk" in strategy.Params.model_fields and isinstance(costs, BpsCosts):
         risk = chosen.get("risk", {})
         if isinstance(risk, dict):

@@ -19,7 +19,7 @@ FORBIDDEN = {
     "live": {"strategies", "analyzers"},
 }
 SOLE_IMPORTER = {"ib_insync": "live/client.py", "exchange_calendars": "ares7/sessions.py"}
-LAZY = {"plotly", "exchange_calendars", "pyarrow", "rich", "scipy", "empyrical", "matplotlib"}
+LAZY = {"plotly", "exchange_calendars", "pyarrow", "rich", "scipy", "empyrical", "matplotlib", "pywt"}
 """Slow to import, so never at the top of a module."""
 
 
@@ -99,6 +99,7 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     names = [name.removesuffix(".__init__") for name in names]
     # The compiled twin is numba; whoever runs it pays for the import.
     numba = ("batch", "batch_kernel", "figure_kernels", "kernels", "search", "search_store", "simulate")
+    numba += ("signals.filter_kernels",)
     names = [name for name in names if name.removeprefix("ares7.") not in numba]
     names = [name for name in names if not name.startswith("ares7.cuda.")]
     slow = sorted({"backtrader", "ib_insync", *LAZY})

@@ -1,0 +1,1 @@
+"""Overlays: tilts around a book of stocks. Engines, their blend, and its application to base weights."""
