@@ -26,6 +26,7 @@ _ELSEWHERE: dict[str, Any] = {
     "data": {"cache"},
     "search": True,
     "targets": True,
+    "daily": True,
 }
 """Settings that do not change what a backtest gives."""
 
@@ -74,9 +75,10 @@ class DataConfig(_Section):
     max_vix_gap_sessions: int = Field(default=3, ge=0, le=20)
     max_fundamentals_age_days: int = Field(default=200, ge=1)
     """The newest filing over all fundamentals files may be this much older than the period's end."""
-    max_earnings_age_sessions: int = Field(default=40, ge=1)
+    max_earnings_age_sessions: int = Field(default=45, ge=1)
     """The newest announcement with an EPS, of any name, may be this many sessions older than the period's end.
-    (Around 150 large US companies, 2013 to 2024: at most 18 sessions, over the turn of a year, without one.)"""
+    Around 150 large US companies never paused for more than 18 sessions from 2013 to 2024, at the turn of a year;
+    20 names may pause for 41, a single one for more than a quarter (63 sessions): then raise it."""
     cache: Path | None = Path(".cache")
     synthetic: SyntheticConfig = SyntheticConfig()
 
@@ -164,6 +166,32 @@ class RunsConfig(_Section):
     report: bool = True
 
 
+class DailyConfig(_Section):
+    """The daily production job (docs/daily.md)."""
+
+    base: Literal["strategy"] | Path = "strategy"
+    """Base weights: those of the configured strategy, or a file ``symbol,weight`` or ``date,symbol,weight``."""
+    engines: tuple[Literal["wavelet", "pead", "buyback"], ...] = Field(
+        default=("wavelet", "pead"), min_length=1
+    )
+    """Overlays that the job computes; one of weight 0 is left out."""
+    outputs: Path = Path("ensemble_outputs")
+    logs: Path = Path("logs")
+    on_stale: Literal["refuse", "last_good", "base_only"] = "refuse"
+    """When an input of the overlays is missing or stale: stop, apply the last good blend, or no tilt at all."""
+    last_good_sessions: int = Field(default=5, ge=1, le=30)
+    """How old the last good blend may be."""
+    accept_undated: bool = False
+    """Whether a base file that does not say its date is taken for that of the session."""
+
+    @field_validator("engines")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"an engine is named twice in {list(value)}")
+        return value
+
+
 class Config(_Section):
     """The whole configuration. ``costs`` has no default: trading is never free by accident."""
 
@@ -181,6 +209,7 @@ class Config(_Section):
     search: SearchConfig = SearchConfig()
     targets: Goals = Goals()
     runs: RunsConfig = RunsConfig()
+    daily: DailyConfig = DailyConfig()
     allow_lookahead: bool = False
 
     @field_validator("oos")
@@ -321,7 +350,12 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
     data = data.model_copy(update={name: absolute(getattr(data, name)) for name in paths})
     runs = config.runs.model_copy(update={"folder": absolute(config.runs.folder)})
     search = config.search.model_copy(update={"ledger": absolute(config.search.ledger)})
-    config = config.model_copy(update={"data": data, "runs": runs, "search": search})
+    own = config.daily
+    places = {"outputs": absolute(own.outputs), "logs": absolute(own.logs)}
+    daily = own.model_copy(
+        update=places | ({"base": absolute(own.base)} if isinstance(own.base, Path) else {})
+    )
+    config = config.model_copy(update={"data": data, "runs": runs, "search": search, "daily": daily})
     if config.account.exec_lag == 0 and not config.allow_lookahead:
         raise LookaheadError(
             f"{where}: account.exec_lag 0 fills on the session whose close decides; use 1 or more, "

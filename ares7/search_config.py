@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ares7.overlay.params import Engine
 from ares7.selection import WALK_FORWARD, SelectionConfig
 
 
@@ -62,6 +64,45 @@ class OptimizeConfig(_Section):
     """A regime with fewer train sessions keeps the mix of the preset."""
 
 
+class StudyWindow(_Section):
+    """Both dates inclusive."""
+
+    start: dt.date
+    end: dt.date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> StudyWindow:
+        if self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+
+class OverlayStudyConfig(_Section):
+    """What ``overlay ablation`` and ``overlay optimize`` compare, and when; the windows are the original optimiser's."""
+
+    train: StudyWindow = StudyWindow(start=dt.date(2016, 1, 1), end=dt.date(2019, 12, 31))
+    validation: StudyWindow = StudyWindow(start=dt.date(2020, 1, 1), end=dt.date(2021, 12, 31))
+    test: StudyWindow = StudyWindow(start=dt.date(2022, 1, 1), end=dt.date(2024, 12, 31))
+    engines: tuple[Engine, ...] = Field(default=("wavelet", "pead", "momentum", "macd"), min_length=1)
+    """Run alone by the ablation, beside those of the blend; buyback too where the data have it."""
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> OverlayStudyConfig:
+        if not self.train.end < self.validation.start <= self.validation.end < self.test.start:
+            raise ValueError(
+                "train, validation and test must follow each other without a shared day; got "
+                + ", ".join(f"{name} {w.start} to {w.end}" for name, w in self.windows.items())
+            )
+        if len(set(self.engines)) != len(self.engines):
+            raise ValueError(f"an engine is named twice in {list(self.engines)}")
+        return self
+
+    @property
+    def windows(self) -> dict[str, StudyWindow]:
+        """By name, in order."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
 class SearchConfig(_Section):
     """Everything that ``grid``, ``walkforward`` and ``optimize`` read.
 
@@ -80,6 +121,7 @@ class SearchConfig(_Section):
     walkforward: WalkForwardConfig = WalkForwardConfig()
     bootstrap: BootstrapConfig = BootstrapConfig()
     optimize: OptimizeConfig = OptimizeConfig()
+    overlay_study: OverlayStudyConfig = OverlayStudyConfig()
     pbo_blocks: int = Field(default=16, ge=4, le=20)
     """Blocks of the combinatorially symmetric cross-validation; an even number."""
     workers: int = Field(default=2, ge=1, le=1024)

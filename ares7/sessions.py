@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ares7.arrays import Bool1D, Dates
+from ares7.arrays import AnyArray, Bool1D, Dates
 from ares7.errors import ConfigError
 
 MARGIN_DAYS = 40
@@ -71,6 +71,69 @@ def period_ends(dates: Dates, calendar: str = "XNYS") -> tuple[Bool1D, Bool1D]:
     shift = np.timedelta64(3, "D")
     week = (dates + shift).astype("datetime64[W]") != (following + shift).astype("datetime64[W]")
     return month, week
+
+
+def _around(day: np.datetime64, calendar: str) -> Any:
+    margin = np.timedelta64(MARGIN_DAYS, "D")
+    return _calendar(calendar, str(day - margin), str(day + margin))
+
+
+def local_date(now: dt.datetime, calendar: str = "XNYS") -> np.datetime64:
+    """Date at the exchange at a moment that carries its time zone."""
+    day = np.datetime64(now.astimezone(dt.UTC).date(), "D")
+    return np.datetime64(now.astimezone(_around(day, calendar).tz).date(), "D")
+
+
+def latest_closed(now: dt.datetime, calendar: str = "XNYS") -> np.datetime64:
+    """Latest session whose close, an early one included, lies before a moment that carries its time zone."""
+    moment = now.astimezone(dt.UTC)
+    known = _around(np.datetime64(moment.date(), "D"), calendar)
+    closed = [day for day, close in known.closes.items() if close < moment]
+    return np.datetime64(closed[-1].date(), "D")
+
+
+def session_open(day: np.datetime64, calendar: str = "XNYS") -> dt.datetime:
+    """When a session opens, in UTC."""
+    opened: dt.datetime = _around(day, calendar).session_open(str(day)).to_pydatetime()
+    return opened
+
+
+def next_session(day: np.datetime64, calendar: str = "XNYS") -> np.datetime64:
+    """First session after a date."""
+    later = np.timedelta64(1, "D"), np.timedelta64(MARGIN_DAYS - 10, "D")
+    following: np.datetime64 = sessions(day + later[0], day + later[1], calendar)[0]
+    return following
+
+
+def session_before(day: np.datetime64, calendar: str = "XNYS") -> np.datetime64:
+    """Last session before a date."""
+    earlier = np.timedelta64(MARGIN_DAYS - 10, "D"), np.timedelta64(1, "D")
+    preceding: np.datetime64 = sessions(day - earlier[0], day - earlier[1], calendar)[-1]
+    return preceding
+
+
+def is_session(day: np.datetime64, calendar: str = "XNYS") -> bool:
+    """Whether the exchange opens on a date."""
+    return len(sessions(day, day, calendar)) == 1
+
+
+def hours(
+    first: np.datetime64, last: np.datetime64, calendar: str = "XNYS"
+) -> tuple[Dates, AnyArray, AnyArray]:
+    """Opening and closing times of the sessions from ``first`` to ``last``, both inclusive.
+
+    Returns
+    -------
+    dates : (T,) datetime64[D]
+    opens, closes : (T,) datetime64[s]
+        UTC; a half day closes early.
+    """
+    lo, hi = str(first - np.timedelta64(MARGIN_DAYS, "D")), str(last + np.timedelta64(MARGIN_DAYS, "D"))
+    known = _calendar(calendar, lo, hi)
+    dates = known.sessions.to_numpy().astype("datetime64[D]")
+    inside = (dates >= first) & (dates <= last)
+    times = [x.dt.tz_localize(None).to_numpy().astype("datetime64[s]") for x in (known.opens, known.closes)]
+    return np.ascontiguousarray(dates[inside]), times[0][inside], times[1][inside]
 
 
 def today() -> np.datetime64:

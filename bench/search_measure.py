@@ -256,12 +256,31 @@ def large(job: Job, runs: int) -> dict[str, Any]:
     return in_turn({"batch-3000x5040": task}, runs)
 
 
+def overlays(job: Job, runs: int) -> dict[str, Any]:
+    """O1: the wavelet score of 200 names over 5,000 sessions, weekly, beside the same by pandas."""
+    from ares7.signals.wavelet import trend_score
+    from bench import overlay_jobs
+
+    del job
+    close, rows = overlay_jobs.closes(), overlay_jobs.weekly()
+    tasks = {
+        "wavelet-200x5000": Task(
+            lambda: trend_score(close, rows),
+            check=lambda: overlay_jobs.difference(close, rows),
+            rule="equals pandas",
+        ),
+        "wavelet-pandas": Task(lambda: overlay_jobs.by_pandas(close, rows), rule="shifts and a rolling mean"),
+    }
+    return in_turn(tasks, runs)
+
+
 GROUPS: dict[str, Callable[[Job, int], dict[str, Any]]] = {
     "G1-one": one_combination,
     "G2-signals": with_signals,
     "G3-grids": grids,
     "G4-busy": busy,
     "D1-large": large,
+    "O1-wavelet": overlays,
 }
 
 

@@ -47,6 +47,7 @@ GROUPS = (
     Group("G4-busy", 15, ("quiet-1", "beside-1", "quiet-729", "beside-729")),
     Group("G6-fresh", FRESH_RUNS, ("fresh-729", "fresh-729-uncompiled")),
     Group("D1-large", 7, ("batch-3000x5040",)),
+    Group("O1-wavelet", 15, ("wavelet-200x5000", "wavelet-pandas")),
 )
 
 

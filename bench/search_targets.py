@@ -131,4 +131,22 @@ SEARCH_TARGETS = (
     ),
     Target("D1", "3,000 x 5,040, a point", a_point, 8, False, "ms", ("batch-3000x5040",), wall_only=True),
     Target("D1", "its peak memory", memory, 3, False, "x the open and close panels"),
+    Target(
+        "O1",
+        "wavelet score, 200 names x 5,000 sessions, weekly",
+        lambda results, kind: get(results, "wavelet-200x5000", f"{kind}_median"),
+        0.05,
+        False,
+        "s",
+        ("wavelet-200x5000",),
+    ),
+    Target(
+        "O1",
+        "the same against pandas",
+        ratio("wavelet-pandas", "wavelet-200x5000"),
+        2,
+        True,
+        "x pandas",
+        ("wavelet-200x5000",),
+    ),
 )

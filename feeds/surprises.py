@@ -65,10 +65,9 @@ def surprise_fields(
     """
     events, findings = sound_earnings(path, panel.dates, today)
     findings += _staleness(path, events, panel.dates, config)
-    column = {s: i for i, s in enumerate(panel.symbols) if panel.is_stock[i]}
-    listed = events["symbol"].isin(column).to_numpy(dtype=bool)
     findings += _coverage(path, events, panel)
-    fields = _fields(events[listed], column, panel) if len(events) else {}
+    listed = events["symbol"].isin(_stocks(panel)).to_numpy(dtype=bool)
+    fields = placed_surprises(events[listed], panel) if len(events) else {}
     provenance: dict[str, Any] = {"file": path.name, "announcements": int(listed.sum())}
     provenance["announcements_of_other_symbols"] = int((~listed).sum())
     provenance["newest"] = str(announced(events).max()) if len(events) else None
@@ -76,7 +75,21 @@ def surprise_fields(
     return fields, findings, provenance
 
 
-def _fields(events: pd.DataFrame, column: dict[str, int], panel: Panel) -> dict[str, Float2D]:
+def placed_surprises(events: pd.DataFrame, panel: Panel) -> dict[str, Float2D]:
+    """Place sound announcements of the panel's stocks on their effective sessions.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``symbol, announce_date, session, eps_actual`` and ``eps_estimate`` where known, one row a symbol and day.
+    panel : Panel
+
+    Returns
+    -------
+    dict of str to (T, N) float64
+        As `surprise_fields`.
+    """
+    column = {symbol: i for i, symbol in enumerate(panel.symbols)}
     days = announced(events)
     name = np.array([column[symbol] for symbol in events["symbol"]], dtype=np.int64)
     # The arithmetic wants the order of the columns, whatever the order of the symbols.
@@ -96,6 +109,10 @@ def _fields(events: pd.DataFrame, column: dict[str, int], panel: Panel) -> dict[
         with np.errstate(over="ignore"):
             values["surprise_consensus"] = scaled(eps - estimate, price)
     return {key: on_sessions(each, row, name, panel.shape) for key, each in values.items()}
+
+
+def _stocks(panel: Panel) -> list[str]:
+    return [symbol for symbol, stock in zip(panel.symbols, panel.is_stock, strict=True) if stock]
 
 
 def _staleness(path: Path, events: pd.DataFrame, dates: Dates, config: DataConfig) -> list[Finding]:
@@ -122,7 +139,7 @@ def _staleness(path: Path, events: pd.DataFrame, dates: Dates, config: DataConfi
 
 def _coverage(path: Path, events: pd.DataFrame, panel: Panel) -> list[Finding]:
     """Stocks of the panel without any announcement; all of them means that the symbols are written otherwise."""
-    stocks = [symbol for symbol, stock in zip(panel.symbols, panel.is_stock, strict=True) if stock]
+    stocks = _stocks(panel)
     without = sorted(set(stocks) - set(events["symbol"]))
     if not without or not len(events):
         return []

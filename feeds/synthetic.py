@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from feeds import synthetic_accounts, synthetic_prices, synthetic_tables
 from feeds.asof import latest_visible
 from feeds.filings import without_meaningless_ratios
 from feeds.membership import member_mask
+from feeds.surprises import placed_surprises
 from feeds.synthetic_prices import FUNDS, Bars, Factors, Growth, Paths
 from feeds.synthetic_universe import Universe, draw_universe, stream
 
@@ -229,7 +230,7 @@ def to_panel(market: SyntheticMarket, config: DataConfig) -> Panel:
         intervals = synthetic_tables.membership(market.tables)
         member = member_mask(intervals, dates, symbols) | ~is_stock
     month_end, week_end = period_ends(dates, config.calendar)
-    return Panel(
+    panel = Panel(
         dates=dates,
         symbols=symbols,
         fields=fields,
@@ -240,6 +241,9 @@ def to_panel(market: SyntheticMarket, config: DataConfig) -> Panel:
         week_end=week_end,
         provenance={"synthetic": True, "source": provenance(market)},
     )
+    events = market.tables["earnings"]
+    events = events[events["symbol"].isin(names[keep & market.is_stock])]
+    return replace(panel, fields={**panel.fields, **placed_surprises(events, panel)})
 
 
 def settings_digest(config: SyntheticConfig, calendar: str = "XNYS") -> str:

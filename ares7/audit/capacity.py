@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ares7.arrays import Float1D, Float2D
-from ares7.audit.execution import EXACT, recorded, session_rows
+from ares7.arrays import Float1D
+from ares7.audit.execution import EXACT, recorded
 from ares7.audit.finding import Finding, Severity, found
 from ares7.audit.subject import Subject
 from ares7.costs import BpsCosts
-from ares7.ledger import Fills, OrderKind, Orders
+from ares7.ledger import Fills
 from ares7.metrics import sharpe, sharpe_standard_error
+from ares7.participation import MOST_OF_VOLUME, NOTIONAL_ABOVE, VolumeShares, volume_shares
 
-MOST_OF_VOLUME, NOTIONAL_ABOVE = 0.05, 0.01
 SCENARIOS_BPS = (5.0, 10.0, 15.0, 20.0)
 MATERIAL = 0.1
 """Active Sharpe ratio that is more than the baseline's own costs make."""
@@ -32,27 +32,19 @@ class Participation:
         record = recorded(self, subject)
         if isinstance(record, Finding):
             return [record]
-        volume = subject.panel.fields.get("volume")
-        if volume is None or not (np.nan_to_num(volume) > 0).any():
+        measured = volume_shares(subject.panel, *record)
+        if measured is None:
             return [found(self, Severity.SKIPPED, "the panel has no volume")]
-        return [self._measured(subject, *record, volume)]
+        if not len(measured.fill):
+            return [found(self, Severity.SKIPPED, "no fill is in a session with a known volume")]
+        return [self._measured(record[0], measured)]
 
-    def _measured(self, subject: Subject, fills: Fills, orders: Orders, volume: Float2D) -> Finding:
-        panel = subject.panel
-        row = session_rows(panel.dates, fills.date)
-        traded = (row >= 0) & (orders.kind[fills.order] != OrderKind.DELISTING)
-        at = (row[traded], fills.symbol[traded])
-        # Shares are counted in total-return units (rulings 1): the same money buys close / price as many.
-        close = panel.fields["close"][at]
-        shares = np.abs(fills.quantity[traded]) * close / panel.fields.get("price", panel.fields["close"])[at]
-        known = np.isfinite(volume[at]) & np.isfinite(shares)
-        if not known.any():
-            return found(self, Severity.SKIPPED, "no fill is in a session with a known volume")
-        fill, shares, there = np.flatnonzero(traded)[known], shares[known], volume[at][known]
-        share = np.divide(shares, there, out=np.full(len(there), np.inf), where=there > 0)
+    def _measured(self, fills: Fills, measured: VolumeShares) -> Finding:
+        fill, share = measured.fill, measured.share
         notional = fills.notional[fill]
         above = float(notional[share > MOST_OF_VOLUME].sum() / notional.sum())
-        silent, worst = there <= 0, int(np.argmax(np.where(there > 0, share, 0.0)))
+        silent = np.isinf(share)
+        worst = int(np.argmax(np.where(silent, 0.0, share)))
         median, high = (float(np.quantile(share, q, method="lower")) for q in (0.5, 0.99))
         evidence = {
             "median": median if np.isfinite(median) else None,

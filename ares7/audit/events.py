@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ares7.arrays import Bool2D, Int1D
+from ares7.arrays import Bool2D, Float2D, Int1D
 from ares7.audit.comparison import Difference, Outcome, Raised, compare, decided, part
 from ares7.audit.finding import Finding, Severity, found
-from ares7.audit.inputs import event_fields, gap_to, matters, new_values
+from ares7.audit.inputs import event_fields, gap_to, groups_of_events, matters, new_values, panel_inputs
 from ares7.audit.subject import Subject
 from ares7.book import Targets
 from ares7.panel import Panel
@@ -27,6 +27,7 @@ class _Shift:
 
     row: int
     names: Int1D
+    fields: tuple[str, ...]
 
 
 class EventAlignment:
@@ -37,22 +38,21 @@ class EventAlignment:
 
     def run(self, subject: Subject) -> Iterable[Finding]:
         """Make a few events visible later; what was decided before their own session must stay."""
-        fields = event_fields(subject.panel)
-        if not fields:
+        if not event_fields(subject.panel):
             return [found(self, Severity.SKIPPED, "the panel has no field that comes from events")]
-        shifts = _shifts(subject, fields)
+        shifts = [shift for fields in _kinds(subject.panel) for shift in _shifts(subject, fields)]
         if not shifts:
             return [found(self, Severity.SKIPPED, "no event becomes visible soon after a decision")]
         reacted = 0
         for shift in shifts:
-            answer = decided(subject, _later(subject.panel, fields, shift))
+            answer = decided(subject, _later(subject.panel, shift))
             if isinstance(answer, Raised):
                 continue
             gap = _before(subject, answer, shift.row)
             if matters(gap):
                 if _differs_by_itself(subject):
                     return [found(self, Severity.SKIPPED, "two calls on the same data differ (D1)")]
-                return [self._early(subject, fields, shift)]
+                return [self._early(subject, shift)]
             reacted += matters(gap_to(subject, subject.targets, answer))
         if not reacted:
             message = f"no decision depends on the {len(shifts)} groups of events that were shifted"
@@ -63,11 +63,11 @@ class EventAlignment:
         )
         return [found(self, Severity.PASS, message, groups=len(shifts), reacting=reacted)]
 
-    def _early(self, subject: Subject, fields: tuple[str, ...], shift: _Shift) -> Finding:
-        panel = subject.panel
+    def _early(self, subject: Subject, shift: _Shift) -> Finding:
+        panel, fields = subject.panel, shift.fields
 
         def gap_of(names: tuple[str, ...], columns: Int1D) -> Outcome:
-            answer = decided(subject, _later(panel, names, _Shift(shift.row, columns)))
+            answer = decided(subject, _later(panel, _Shift(shift.row, columns, names)))
             return None if isinstance(answer, Raised) else _before(subject, answer, shift.row)
 
         read = tuple(name for name in fields if matters(gap_of((name,), shift.names))) or fields
@@ -101,8 +101,17 @@ def _before(subject: Subject, answer: Targets, row: int) -> Outcome:
     return compare(part(subject.targets, first, row + 1), part(answer, first, row + 1), first)
 
 
+def _kinds(panel: Panel) -> list[tuple[str, ...]]:
+    """Event fields by what ``requires`` calls their input: events of every day would hide the rarer ones."""
+    kinds: dict[str, tuple[str, ...]] = {}
+    for given in panel_inputs(panel):
+        if given.fields:
+            kinds[given.needs] = kinds.get(given.needs, ()) + given.fields
+    return list(kinds.values())
+
+
 def _shifts(subject: Subject, fields: tuple[str, ...]) -> list[_Shift]:
-    """Decisions just before events, month ends first, spread over the period."""
+    """Decisions just before events of one kind, month ends first, spread over the period."""
     panel, changes = subject.panel, new_values(subject.panel, fields)
     decisions = np.flatnonzero(subject.targets.decide)
     decisions = decisions[(decisions >= panel.start_row) & (decisions < len(panel.dates) - SHIFT - 2)]
@@ -122,7 +131,7 @@ def _shifts(subject: Subject, fields: tuple[str, ...]) -> list[_Shift]:
         room = EVENTS // 2 if not chosen else EVENTS - len(chosen)
         if len(rows) and room > 0:
             chosen += rows[np.unique(np.linspace(0, len(rows) - 1, room).astype(int))].tolist()
-    return [_Shift(row, _soonest(changes, row)) for row in sorted(chosen)]
+    return [_Shift(row, _soonest(changes, row), fields) for row in sorted(chosen)]
 
 
 def _soonest(changes: Bool2D, row: int) -> Int1D:
@@ -132,19 +141,35 @@ def _soonest(changes: Bool2D, row: int) -> Int1D:
     return names[wait[names] < EVENT_ROWS].astype(np.int64)
 
 
-def _later(panel: Panel, fields: Iterable[str], shift: _Shift) -> Panel:
+def _later(panel: Panel, shift: _Shift) -> Panel:
     """Hold what was known at ``shift.row`` for `SHIFT` sessions more; an event of one session moves as a whole."""
-    first, stop = shift.row + 1, shift.row + 1 + SHIFT
+    events = groups_of_events(panel, shift.fields)
     changed = dict(panel.fields)
-    for name in fields:
-        values = panel.fields[name].copy()
-        for column in shift.names:
-            own, known = panel.fields[name][first:stop, column], panel.fields[name][shift.row, column]
-            values[first:stop, column] = known
-            if np.isnan(known) and np.isnan(own[-1]) and np.isfinite(own).any():
-                values[first:stop, column] = np.nan
-                room = min(SHIFT, len(values) - stop)
-                moved, there = own[:room], values[stop : stop + room, column]
-                values[stop : stop + room, column] = np.where(np.isfinite(moved), moved, there)
-        changed[name] = values
+    for name in shift.fields:
+        if not any(name in group for group in events):
+            changed[name] = _held(panel.fields[name], shift)
+    for group in events:
+        changed |= _moved(panel, group, shift)
     return replace(panel, fields=changed)
+
+
+def _held(values: Float2D, shift: _Shift) -> Float2D:
+    out = values.copy()
+    for column in shift.names:
+        out[shift.row + 1 : shift.row + 1 + SHIFT, column] = values[shift.row, column]
+    return out
+
+
+def _moved(panel: Panel, group: tuple[str, ...], shift: _Shift) -> dict[str, Float2D]:
+    """Events of the `SHIFT` sessions after ``shift.row``, `SHIFT` sessions later, in place of any that lie there."""
+    first, stop = shift.row + 1, shift.row + 1 + SHIFT
+    out = {name: panel.fields[name].copy() for name in group}
+    there = np.any([np.isfinite(values[first:stop]) for values in out.values()], axis=0)
+    for name, values in out.items():
+        coming = panel.fields[name][first:stop]
+        for column in shift.names:
+            values[first:stop, column] = np.nan
+            rows = np.flatnonzero(there[:, column])
+            rows = rows[rows + stop < len(values)]
+            values[rows + stop, column] = coming[rows, column]
+    return out

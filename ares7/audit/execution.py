@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ares7.activity import HALF_CENT, cost_reconciliation, turnover_one_way_annual
-from ares7.arrays import AnyArray, Bool1D, Dates, Float1D, Float2D, Int1D
+from ares7.arrays import AnyArray, Bool1D, Float1D, Float2D, Int1D
 from ares7.audit.finding import Check, Finding, Severity, found
 from ares7.audit.subject import Subject
 from ares7.book import FRESH_SESSIONS, delayed
@@ -20,19 +20,12 @@ from ares7.costs import CostModel
 from ares7.ledger import Fills, OrderKind, Orders
 from ares7.metrics import SESSIONS_PER_YEAR
 from ares7.orders import decide_orders
+from ares7.participation import session_rows
 
 EXACT = 1e-9
 """Relative difference that rounding can make between two ways of adding up one account."""
 TURNOVER_SHARE, TURNOVER_A_YEAR = 0.05, 0.05
 """Implied and traded turnover may differ by this share of it, or by so much a year: refusals and late fills."""
-
-
-def session_rows(dates: Dates, days: Dates) -> Int1D:
-    """Row of each day, -1 where it is no session of the run."""
-    row = np.searchsorted(dates, days)
-    known = row < len(dates)
-    known[known] = dates[row[known]] == days[known]
-    return np.where(known, row, -1)
 
 
 def _summed(amounts: Float1D, rows: Int1D, sessions: int) -> Float1D:

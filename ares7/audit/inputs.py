@@ -24,7 +24,19 @@ FUNDAMENTALS = {
     "leverage": ("debt_to_equity", "liabilities_to_equity"),
 }
 """Fields that stand for one figure: the second is read where the first is missing (rulings 17)."""
-WEIGHT_NAMES = {"fundamentals": ("quality", "fundamentals"), "earnings": ("earnings", "pead", "surprise")}
+ANNOUNCED = {
+    "surprises": (
+        "earnings",
+        ("surprise_sue", "surprise_price_scaled", "surprise_consensus", "surprise_legacy_seq"),
+    ),
+    "buybacks": ("buybacks", ("buyback",)),
+}
+"""What ``requires`` calls the announcements that the loader reads, and the fields that one of them fills."""
+WEIGHT_NAMES = {
+    "fundamentals": ("quality", "fundamentals"),
+    "earnings": ("earnings", "pead", "surprise"),
+    "buybacks": ("buyback",),
+}
 """Parameters ``<name>_weight`` that say that an input counts; every input and field has its own name, too."""
 BLOCK = 63
 """Sessions that stay together when an input is put in another order."""
@@ -56,6 +68,26 @@ def event_fields(panel: Panel) -> tuple[str, ...]:
     return tuple(name for name in panel.fields if name not in (*PRICES, "volume"))
 
 
+def lasts_one_session(values: Float2D) -> bool:
+    """Whether a field holds events, each in the row of its own session, and not figures that stay until the next.
+
+    Parameters
+    ----------
+    values : (T, N)
+        NaN where there is none.
+    """
+    there = np.isfinite(values[:-1])
+    return bool(2 * (there & np.isfinite(values[1:])).sum() < there.sum())
+
+
+def groups_of_events(panel: Panel, fields: Iterable[str]) -> list[tuple[str, ...]]:
+    """Those of the fields that hold events, those filled by the same announcements together."""
+    known = {name: kind for kind, (_, names) in ANNOUNCED.items() for name in names}
+    sparse = [name for name in fields if name in known or lasts_one_session(panel.fields[name])]
+    kinds = dict.fromkeys(known.get(name, name) for name in sparse)
+    return [tuple(name for name in sparse if known.get(name, name) == kind) for kind in kinds]
+
+
 def new_values(panel: Panel, fields: Iterable[str]) -> Bool2D:
     """(T, N) bool: a stock's new value of one of the fields becomes visible in that session."""
     out = np.zeros(panel.shape, dtype=bool)
@@ -70,7 +102,10 @@ def panel_inputs(panel: Panel) -> list[Input]:
     out = [Input(name, name, series=(name,)) for name in ("index", "vix") if name in panel.series]
     slots = {slot: tuple(f for f in fields if f in panel.fields) for slot, fields in FUNDAMENTALS.items()}
     out += [Input(slot, "fundamentals", fields) for slot, fields in slots.items() if fields]
-    known = {field for fields in slots.values() for field in fields}
+    for kind, (needs, names) in ANNOUNCED.items():
+        if there := tuple(name for name in names if name in panel.fields):
+            out.append(Input(kind, needs, there))
+    known = {field for given in out for field in given.fields}
     out += [Input(name, "earnings", (name,)) for name in event_fields(panel) if name not in known]
     if not panel.is_stock.all():
         out.append(Input("etfs", "etfs"))
@@ -97,10 +132,17 @@ def reordered(panel: Panel, inputs: Iterable[Input], rng: np.random.Generator) -
 
 
 def noisy(panel: Panel, inputs: Iterable[Input], rng: np.random.Generator) -> Panel:
-    """Replace inputs by noise: an index that walks at random, a VIX from 8 to 80, normal figures around 0."""
+    """Replace inputs by noise: an index that walks at random, a VIX from 8 to 80, normal figures around 0.
+
+    Events stay on their sessions and change what they say: another event's figures, all of them together.
+    """
     fields, series = dict(panel.fields), dict(panel.series)
     for given in inputs:
-        for name in given.fields:
+        events = groups_of_events(panel, given.fields)
+        for group in events:
+            fields |= _exchanged(panel, group, rng)
+        held = set(given.fields).difference(*events)
+        for name in (name for name in given.fields if name in held):
             spread = np.nanstd(fields[name]) if np.isfinite(fields[name]).any() else 1.0
             fields[name] = rng.normal(0.0, max(float(spread), 0.1), panel.shape)
         for name in given.series:
@@ -110,6 +152,17 @@ def noisy(panel: Panel, inputs: Iterable[Input], rng: np.random.Generator) -> Pa
         if given.needs == "etfs":
             fields |= _walking(panel, rng)
     return replace(panel, fields=fields, series=series)
+
+
+def _exchanged(panel: Panel, group: tuple[str, ...], rng: np.random.Generator) -> dict[str, Float2D]:
+    """The fields of a group of events, each event with the figures of another one."""
+    columns = [panel.fields[name] for name in group]
+    cells = np.nonzero(np.any([np.isfinite(values) for values in columns], axis=0))
+    order = rng.permutation(len(cells[0]))
+    out = {name: values.copy() for name, values in zip(group, columns, strict=True)}
+    for values in out.values():
+        values[cells] = values[cells][order]
+    return out
 
 
 def _blocks(count: int, rng: np.random.Generator) -> Int1D:
@@ -144,14 +197,17 @@ def _weather(panel: Panel) -> list[Panel]:
 
 
 def named_weights(settings: Any, names: Iterable[str]) -> dict[str, float]:
-    """Positive parameters ``<name>_weight``, nested ones by their dotted place."""
-    wanted = {f"{name}_weight" for name in names}
+    """Positive parameters ``<name>_weight`` or ``weights.<name>``, nested ones by their dotted place."""
+    own = frozenset(names)
+    wanted = {f"{name}_weight" for name in own}
 
     def walk(values: Mapping[str, Any], place: str) -> Iterator[tuple[str, float]]:
         for key, value in values.items():
             if isinstance(value, Mapping):
                 yield from walk(value, f"{place}{key}.")
-            elif key in wanted and isinstance(value, int | float) and value > 0:
+                continue
+            named = key in wanted or (place.endswith("weights.") and key in own)
+            if named and isinstance(value, int | float) and value > 0:
                 yield place + key, float(value)
 
     return dict(walk(settings.model_dump(), ""))
@@ -175,9 +231,7 @@ class Ablation:
             message = f"the strategy declares {', '.join(absent)}, which the panel does not hold"
             out.append(found(self, Severity.SKIPPED, message, inputs=absent))
         # Event fields of other names have no word in ``requires``; funds may be traded like stocks.
-        others = [
-            given for given in known if given not in declared and given.needs not in ("etfs", "earnings")
-        ]
+        others = [given for given in known if given not in declared and _has_a_word(given)]
         out += self._undeclared(subject, others)
         return out or [found(self, Severity.SKIPPED, "the strategy declares no input beyond prices")]
 
@@ -247,7 +301,7 @@ class Ablation:
         row = ", ".join(f"{value:.2f} with {name} in another order" for name, value in left.items())
         message = f"{needs} matters: Sharpe ratio {ratio:.2f}" + (f", {row}" if row else "")
         worst = min(left, key=lambda name: left[name], default="")
-        if needs in ("fundamentals", "earnings") and worst and ratio - left[worst] > MOST_FALL:
+        if needs in WEIGHT_NAMES and worst and ratio - left[worst] > MOST_FALL:
             z = sharpe_fall_z(honest, without[worst], subject.seed)
             if z > LEAST_Z:
                 message += f": the result rests on {worst} (fall {ratio - left[worst]:.2f}, z {z:.1f})"
@@ -272,6 +326,11 @@ class Ablation:
 
     def _matter(self, subject: Subject, inputs: list[Input]) -> bool:
         return _differs(subject, decided(subject, reordered(subject.panel, inputs, self._rng(subject, 50))))
+
+
+def _has_a_word(given: Input) -> bool:
+    """Whether ``requires`` can name the input, and reading it without that is worth a line."""
+    return given.needs != "etfs" and (given.needs != "earnings" or given.name in ANNOUNCED)
 
 
 def _number(value: float) -> float | None:
@@ -299,10 +358,23 @@ def _holds_funds(subject: Subject) -> bool:
 
 
 def _median_names(subject: Subject, fields: Iterable[str]) -> int | None:
-    """Stocks with a value of one of the fields, in the median decision; None without a field."""
+    """Stocks with a value of one of the fields, in the median decision; None without a field.
+
+    An event counts for a quarter: whoever reads events remembers them.
+    """
     panel, rows = subject.panel, np.flatnonzero(subject.targets.decide)
-    there = [np.isfinite(panel.fields[name][rows]) & panel.is_stock for name in fields]
+    there = [_lately(panel.fields[name], rows) & panel.is_stock for name in fields]
     return int(np.median(np.any(there, axis=0).sum(axis=1))) if there and len(rows) else None
+
+
+def _lately(values: Float2D, rows: Int1D) -> Bool2D:
+    """(R, N) bool: the name has a value in the row, or had an event in the `BLOCK` rows up to it."""
+    there = np.isfinite(values)
+    if not lasts_one_session(values):
+        return np.asarray(there[rows])
+    return np.array([there[max(0, row - BLOCK + 1) : row + 1].any(axis=0) for row in rows]).reshape(
+        -1, there.shape[1]
+    )
 
 
 def input_checks() -> tuple[Check, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ares7.arrays import Dates, Float1D, Int1D
 from ares7.audit.finding import Finding, Severity, found
-from ares7.audit.inputs import FUNDAMENTALS, event_fields, new_values
+from ares7.audit.inputs import ANNOUNCED, FUNDAMENTALS, event_fields, new_values
 from ares7.audit.subject import Subject
 from ares7.panel import PRICE_FIELDS, Panel
 
@@ -128,6 +128,9 @@ def _unnamed(panel: Panel, generated: bool) -> Iterator[str]:
     fundamentals = {name for fields in FUNDAMENTALS.values() for name in fields}
     if given.get("fundamentals", {}).get("files") or (generated and "files" not in given):
         accounted |= fundamentals
+    for needs, names in ANNOUNCED.values():
+        if given.get(needs, {}).get("announcements") or (generated and "files" not in given):
+            accounted |= {*names}
     for name in event_fields(panel):
         if name not in accounted and np.isfinite(panel.fields[name]).any():
             yield name

@@ -25,13 +25,23 @@ def jit(function: F) -> F:
     return cast(F, compiled)
 
 
-@jit
+def jit_scalar(function: F) -> F:
+    """Likewise, one value at a time: a division by zero raises, and a loop that may be left is not vectorised.
+
+    Where Intel's vector library is installed, older numba takes eight logarithms at once, with other last bits than
+    for the columns that are left over.
+    """
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="python")(function)
+    return cast(F, compiled)
+
+
+@jit_scalar
 def returns_of(close: Float2D, out: Float2D) -> None:
     """Write the logarithm of close over the last bar's close; 0 without a bar, and at the first.
 
     Parameters
     ----------
-    close : (T, N) USD
+    close : (T, N) USD, positive
         NaN without a bar.
     out : (T, N), written
     """
@@ -100,12 +110,15 @@ def filter_rows(returns: Float2D, taps: Float1D, rows: Int1D, out: Float2D) -> N
 
 
 @jit
-def add_squares(values: Float2D, out: Float2D) -> None:
-    """Add the squares of (R, N) values to ``out``."""
-    for i in range(len(values)):
-        row, sums = values[i], out[i]
-        for j in range(len(row)):
-            sums[j] += row[j] * row[j]
+def add_squares(returns: Float2D, taps: Float1D, rows: Int1D, out: Float2D) -> None:
+    """Add the squares of what `filter_rows` writes to ``out`` (R, N)."""
+    found = np.empty((1, out.shape[1]))
+    value = found[0]
+    for i in range(len(rows)):
+        filter_rows(returns, taps, rows[i : i + 1], found)
+        sums = out[i]
+        for j in range(len(sums)):
+            sums[j] += value[j] * value[j]
 
 
 @jit

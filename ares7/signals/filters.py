@@ -34,7 +34,7 @@ def log_returns(close: Float2D) -> Float2D:
     from ares7.signals.filter_kernels import returns_of
 
     out = np.empty(close.shape)
-    returns_of(_ordered(close), out)
+    returns_of(ordered(close), out)
     return out
 
 
@@ -62,7 +62,7 @@ def complete(close: Float2D, rows: Int1D, width: int, hole: int = HOLE) -> Bool2
     order = np.argsort(rows, kind="stable")
     order = order[rows[order] >= width - 1]
     found = np.zeros((len(order), close.shape[1]), dtype=np.bool_)
-    windows_of(_ordered(close), rows[order], width, hole, found)
+    windows_of(ordered(close), rows[order], width, hole, found)
     out[order] = found
     return out
 
@@ -93,7 +93,7 @@ def filtered(returns: Float2D, taps: Float1D, rows: Int1D) -> Float2D:
     if rows.max(initial=-1) >= len(returns):
         raise IndexError(f"row {rows.max()} of {len(returns)}")  # compiled code would read foreign memory
     out = np.empty((len(rows), returns.shape[1]))
-    filter_rows(_ordered(returns), np.ascontiguousarray(taps), rows, out)
+    filter_rows(ordered(returns), np.ascontiguousarray(taps), rows, out)
     return out
 
 
@@ -137,5 +137,6 @@ def momentum_taps(sessions: int) -> Float1D:
     return np.ones(sessions)
 
 
-def _ordered(values: Float2D) -> Float2D:
+def ordered(values: Float2D) -> Float2D:
+    """C-ordered float64, which the kernels are compiled for; a copy only where it is not."""
     return np.ascontiguousarray(values, dtype=np.float64)

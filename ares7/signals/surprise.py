@@ -104,7 +104,7 @@ def standardised_surprise(name: Int1D, difference: Float1D) -> Float1D:
         for values in history:
             squares += np.where(np.isfinite(values), (values - drift) ** 2, 0.0)
         spread = np.sqrt(squares / np.maximum(count - 1, 1))
-        defined = (count >= FEWEST) & (spread >= FLAT)
+        defined = (count >= FEWEST) & (spread >= FLAT) & np.isfinite(spread)
         return _finite(np.where(defined, (difference - drift) / np.where(defined, spread, 1.0), np.nan))
 
 
@@ -214,7 +214,9 @@ def event_ranks(
     out = np.full(surprise.shape, np.nan)
     row, name = np.nonzero(np.isfinite(surprise) & counts)
     values = surprise[row, name]
-    edges = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]])) if len(row) else row
+    if len(row) == 0:
+        return out
+    edges = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
     begin = np.searchsorted(row, row[edges] - window, side="left")
     ranks = np.full(len(row), MIDDLE)
     for first, stop, oldest in zip(edges, [*edges[1:], len(row)], begin, strict=True):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ares7.arrays import Bool2D, Float1D, Float2D, Int1D
 from ares7.errors import ConfigError
-from ares7.signals.filters import complete, filtered, log_returns, taps_on_returns
+from ares7.signals.filters import complete, filtered, log_returns, ordered, taps_on_returns
 
 Feature = Literal["trend", "slope"]
 Filter = Literal["haar", "la8", "db4"]
@@ -166,7 +166,7 @@ def energy(returns: Float2D, taps_of_levels: Sequence[Float1D], rows: Int1D, win
     sessions = np.flatnonzero(read)
     squares = np.zeros((len(sessions), returns.shape[1]))
     for taps in taps_of_levels:
-        add_squares(filtered(returns, taps, sessions), squares)
+        add_squares(ordered(returns), np.ascontiguousarray(taps), sessions, squares)
     means = np.empty((len(full), returns.shape[1]))
     window_means(squares, np.cumsum(read) - 1, full, window, means)
     out[known] = means

@@ -13,6 +13,7 @@ from ares7.audit import events, inputs
 from ares7.audit.events import EventAlignment
 from ares7.audit.finding import Severity
 from ares7.audit.inputs import Ablation, named_weights, panel_inputs
+from ares7.audit.perturbation import PRICES
 from ares7.audit.subject import Subject
 from ares7.book import Sleeve, month_end_rows, single_sleeve
 from ares7.config import AccountConfig
@@ -259,7 +260,7 @@ def test_fundamentals_that_act_before_they_are_visible_fail():
 def test_what_reads_no_event_is_skipped():
     (found,) = EventAlignment().run(subject(low_volatility.weights, LowVolatility()))
     assert found.severity is Severity.SKIPPED
-    bare = replace(market(), fields={k: v for k, v in market().fields.items() if k not in QUALITY})
+    bare = replace(market(), fields={k: v for k, v in market().fields.items() if k in (*PRICES, "volume")})
     (found,) = EventAlignment().run(subject(low_volatility.weights, LowVolatility(), bare))
     assert "no field that comes from events" in found.message
 
@@ -268,8 +269,8 @@ def test_an_event_of_one_session_moves_as_a_whole():
     panel = with_surprises()
     row = int(np.flatnonzero(panel.month_end)[20])
     column = int(np.flatnonzero(np.isfinite(panel.fields["surprise"][row + 1]))[0])
-    shift = events._Shift(row, np.array([column]))
-    moved = events._later(panel, ("surprise",), shift).fields["surprise"][:, column]
+    shift = events._Shift(row, np.array([column]), ("surprise",))
+    moved = events._later(panel, shift).fields["surprise"][:, column]
     known = panel.fields["surprise"][:, column]
     assert np.isnan(moved[row + 1 : row + 1 + events.SHIFT]).all()
     assert moved[row + 1 + events.SHIFT] == known[row + 1]

@@ -19,6 +19,7 @@ from strategies import registry
 from strategies.base import PortfolioStrategy
 
 FUNDS = ("BIL", "GLD", "IEF", "SHY", "SPY", "TLT")
+SURPRISES = ("surprise_sue", "surprise_price_scaled", "surprise_consensus", "surprise_legacy_seq")
 QUALITY = ("roe", "ebitda_margin", "operating_margin", "debt_to_equity", "liabilities_to_equity")
 STOCKS = 40
 ROWS = 1150
@@ -75,6 +76,26 @@ def _fundamentals(rng: np.random.Generator, shape: tuple[int, int]) -> dict[str,
     return out
 
 
+def _announced(seed: int, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Surprises of quarterly announcements and rarer buybacks; drawn apart, so that prices stay what they are."""
+    stock, out = np.arange(shape[1]) < STOCKS, {}
+    for k, name in enumerate(SURPRISES):
+        out[name] = events(np.random.default_rng([seed, k]), shape, stock, 63)
+    out["buyback"] = np.abs(events(np.random.default_rng([seed, len(SURPRISES)]), shape, stock, 90))
+    return out
+
+
+def events(rng: np.random.Generator, shape: tuple[int, int], stock: np.ndarray, every: int) -> np.ndarray:
+    """(T, N) sparse: a value every ``every`` sessions or so, of stocks, some undefined, many of them tied."""
+    out = np.full(shape, np.nan)
+    for column in np.flatnonzero(stock):
+        rows = np.arange(rng.integers(every), shape[0], every)
+        rows = np.unique(np.clip(rows + rng.integers(-6, 7, len(rows)), 0, shape[0] - 1))
+        out[rows, column] = np.round(rng.standard_normal(len(rows)), 1)
+        out[rows[rng.random(len(rows)) < 0.1], column] = np.nan
+    return out
+
+
 @cache
 def market(seed: int = 1, rows: int = ROWS, start: int | None = 270) -> Panel:
     """Stocks with late listings, delistings and holes, funds of which BIL lists late, membership, quality."""
@@ -101,6 +122,7 @@ def market(seed: int = 1, rows: int = ROWS, start: int | None = 270) -> Panel:
         fields={
             **{k: np.where(np.isfinite(close), v, np.nan) for k, v in _bars(rng, close).items()},
             **_fundamentals(rng, close.shape),
+            **_announced(seed, close.shape),
         },
         series={"index": 2000.0 * np.exp(np.cumsum(moves)), "vix": vix},
         is_stock=np.arange(close.shape[1]) < STOCKS,
@@ -131,15 +153,31 @@ ALL_SCALERS: dict[str, Any] = {
     "vix_spike": True,
 }
 SHORT_REGIME = {"sma": 40, "short": 21, "long": 63}
+BOTH = ("wavelet", "pead")
+SLOPE = {"feature": "slope", "energy_ratio": True, "noise_window": 21}
+FADING = {"decay": "linear", "surprise": "price_scaled", "horizon": 60, "tilt": 0.03}
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "fixed_mix": [{"mix": {"SPY": 0.6, "TLT": 0.3, "BIL": 0.1}, "gross": 1.0}],
-    "low_volatility": [{"top_quantile": 0.2, "vol_window": 21, "beta_window": 126}],
+    "equal_weight": [
+        {"overlay": {"engines": ("wavelet",)}},
+        {"overlay": {"engines": ("pead",)}, "gross": 0.7},
+        {"overlay": {"engines": BOTH, "lam": 3.0, "cap": 0.01}},
+        {"overlay": {"engines": ("macd", "pead"), "pead": {"surprise": "legacy_seq"}, "when": "session"}},
+        {"overlay": {"engines": ("pead", "buyback"), "weights": {"buyback": 0.5}}},
+    ],
+    "low_volatility": [
+        {"top_quantile": 0.2, "vol_window": 21, "beta_window": 126},
+        {"overlay": {"engines": ("pead",), "pead": FADING, "when": "session"}},
+        {"overlay": {"engines": ("wavelet",), "wavelet": SLOPE}},
+    ],
     "quality_momentum": [
         {"tilt": "budget"},
         {"skip": 21},
         {"quality_weight": 0.0, "momentum_weight": 1.0},
         {"regime": {"min_hold": 5}},
         {"tilt": "budget", "tilt_budget": 0.4, "top_frac": 0.1, "bottom_frac": 0.3},
+        {"overlay": {"engines": BOTH, "when": "month"}},
+        {"overlay": {"engines": ("momentum",)}, "regime": {"min_hold": 5}},
     ],
     "defensive": [{"mode": "switch"}, {"assets": ("TLT", "GLD"), "cash_symbol": None}],
     "regime_ensemble": [
@@ -157,6 +195,14 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"risk": {"vix_guard": True, "vix_spike": True}},
         {"risk": ALL_SCALERS},
         {"risk": ALL_SCALERS, "regime": {"min_hold": 3, **SHORT_REGIME}, "cash_symbol": "BIL"},
+        {"overlay": {"engines": ("wavelet",)}},
+        {"overlay": {"engines": ("pead",), "pead": {"surprise": "consensus"}}, "preset": "phase3"},
+        {"overlay": {"engines": BOTH, "lam": 0.5}},
+        {"overlay": {"engines": BOTH, "when": "month"}, "regime": {"min_hold": 3}, "cash_symbol": "BIL"},
+        {"overlay": {"engines": BOTH, "when": "session", "pead": FADING}},
+        {"overlay": {"engines": ("momentum", "macd")}, "defensive": {"mode": "switch"}},
+        {"overlay": {"engines": BOTH}, "risk": {"vol_target": 0.12}},
+        {"overlay": {"engines": BOTH}, "risk": ALL_SCALERS},
     ],
 }
 
@@ -193,15 +239,25 @@ def differences(got: Targets, row: int, wanted: Targets, at: int) -> list[str]:
     return [name for name, (a, b) in pairs.items() if not np.array_equal(a, b)]
 
 
-def decisions(panel: Panel, targets: Targets) -> np.ndarray:
+def overlay_due(panel: Panel, params: BookParams) -> np.ndarray:
+    """Overlay dates of a strategy: none where no overlay acts."""
+    overlay = getattr(params, "overlay", None)
+    if overlay is None or not overlay.acting:
+        return np.zeros(len(panel.dates), dtype=bool)
+    every = np.ones(len(panel.dates), dtype=bool)
+    return {"session": every, "week": panel.week_end, "month": panel.month_end}[overlay.when]
+
+
+def decisions(panel: Panel, targets: Targets, params: BookParams) -> np.ndarray:
     """The sessions on which rulings 2 allow a decision, session by session."""
     allowed = []
+    tilts = overlay_due(panel, params)
     for t in range(len(panel.dates)):
         new_label = (
             t > 0 and targets.regime is not None and targets.regime.held[t] != targets.regime.held[t - 1]
         )
         new_scale = t > 0 and targets.scale is not None and targets.scale[t] != targets.scale[t - 1]
-        due = bool(panel.month_end[t]) or new_label or new_scale
+        due = bool(panel.month_end[t]) or bool(tilts[t]) or new_label or new_scale
         allowed.append(t == panel.start_row or (due and t > panel.start_row))
     return np.array(allowed)
 
@@ -216,12 +272,13 @@ SAMPLE = (
 
 @cache
 def real_panel() -> Panel:
-    """All real data; read once."""
+    """All real data, read once; buybacks, which it has none of, are made up."""
     from feeds.load import load_panel
 
-    return load_panel(
-        DataConfig(path=Path(str(DATA)), cache=None), frozenset({"etfs", "index", "vix", "fundamentals"})
-    )
+    needs = frozenset({"etfs", "index", "vix", "fundamentals", "earnings"})
+    panel = load_panel(DataConfig(path=Path(str(DATA)), cache=None), needs)
+    made_up = np.abs(events(np.random.default_rng(0), panel.shape, panel.is_stock, 90))
+    return with_fields(panel, buyback=made_up)
 
 
 @cache
@@ -231,6 +288,12 @@ def real_sample(first: str = "2006-06-01", stop: str = "2013-10-01", start: str 
     chosen = [i for i, s in enumerate(panel.symbols) if s in SAMPLE.split() or s in FUNDS]
     rows = np.searchsorted(panel.dates, np.array([first, stop], dtype="datetime64[D]"))
     return panel.columns(chosen).rows(int(rows[0]), int(rows[1])).starting(np.datetime64(start))
+
+
+@cache
+def real_announcements() -> Panel:
+    """The same names in the seven years for which announcements say something; several are taken over."""
+    return real_sample("2012-06-01", "2019-12-01", "2013-09-12")
 
 
 def changed(panel, column, rows, value=np.nan, field="close"):

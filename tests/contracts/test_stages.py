@@ -155,8 +155,9 @@ class Watching:
 
 
 def stages() -> dict[str, Stage[Any]]:
-    """Every stage that some strategy file declares."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("strategies.")]
+    """Every stage that some strategy file or the overlays declare."""
+    homes = ("strategies.", "ares7.overlay.")
+    modules = [module for name, module in sys.modules.items() if name.startswith(homes)]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Stage)]
     return {stage.name: stage for stage in found}
 

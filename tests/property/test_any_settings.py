@@ -105,7 +105,7 @@ def test_the_past_and_the_warmup_alone_decide(choice, data):
     assert np.isfinite(full.weights).all()
     assert full.weights.min() >= 0
     assert full.weights.sum(axis=1).max() <= params.gross + 1e-12
-    assert np.array_equal(full.decide, decisions(panel, full))
+    assert np.array_equal(full.decide, decisions(panel, full, params))
     if params.warmup > rows:
         return
     for t in data.draw(st.lists(st.integers(params.warmup - 1, rows - 1), min_size=3, max_size=3)):
