@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ares7.errors import Ares7Error
 from feeds.commands import INTERRUPTED, VERBS, Command
+from live.commands import Call, add_verbs
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -74,7 +75,8 @@ def research(args: argparse.Namespace) -> int:
 
     now, tools = dt.datetime.now(dt.UTC), Tools(add_default_analyzers, figures)
     command = Command(args, config, partial(choose, args, config), resolve, on_device, tools, ROOT, now)
-    result, code = VERBS[args.verb](command)
+    name = f"{args.verb} {args.action}" if hasattr(args, "action") else args.verb
+    result, code = VERBS[name](command)
     path = write_run(config.runs.folder, result, stamp=now, report=config.runs.report)
     report = path / "report.html" if config.runs.report else None
     content = {"run": str(path), "report": str(report) if report else None, "metrics": result.metrics}
@@ -252,6 +254,15 @@ def data_synth(args: argparse.Namespace) -> int:
     return 0
 
 
+def produce(args: argparse.Namespace) -> int:
+    """Run a verb of `live.commands` and show what it did."""
+    config = read_config(args)
+    done = args.act(Call(args, config, partial(choose, args, config), ROOT))
+    if not answer(args, done.content):
+        print("\n".join(done.lines))
+    return int(done.code)
+
+
 def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
     search = argparse.ArgumentParser(add_help=False)
     search.add_argument("--workers", type=int, metavar="N", help="N processes instead of threads")
@@ -269,6 +280,7 @@ def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
             name, check if name == "check" else research, *parents.get(name, (chosen,)), text=run.__doc__
         )
         for name, run in VERBS.items()
+        if " " not in name
     }
     made["backtest"].add_argument(
         "--engine", choices=("event", "compiled"), help="Backtrader, or its compiled twin: the same numbers"
@@ -294,11 +306,12 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any dotted config field"
     )
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, the rest on stderr")
-    chosen = argparse.ArgumentParser(add_help=False)
-    chosen.add_argument("--data", metavar="DIR", help="data folder in the canonical layout")
-    chosen.add_argument(
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument("--data", metavar="DIR", help="data folder in the canonical layout")
+    source.add_argument(
         "--strategy", metavar="NAME", help="registry name, package.module:Class or file.py:Class"
     )
+    chosen = argparse.ArgumentParser(add_help=False, parents=[source])
     chosen.add_argument("--start", metavar="DATE", help="first session, YYYY-MM-DD")
     chosen.add_argument("--end", metavar="DATE", help="last session, YYYY-MM-DD")
 
@@ -316,6 +329,10 @@ def parser() -> argparse.ArgumentParser:
         return made  # type: ignore[no-any-return]
 
     _add_research(verb, chosen)
+    overlay = add_verbs(verb, verbs, source, produce)
+    for name, study in VERBS.items():
+        if name.startswith("overlay "):
+            verb(name.split()[1], research, chosen, within=overlay, text=study.__doc__)
     verb("list", list_strategies)
     verb("show-config", show_config, chosen)
     verb("runs", runs)

@@ -66,6 +66,10 @@ def show(kind: str, metrics: Mapping[str, Any]) -> None:
         from ares7.screen_audit import show_ladder
 
         show_ladder(metrics)
+    elif kind.startswith("overlay"):
+        from ares7.screen_overlay import SHOW_OVERLAY
+
+        SHOW_OVERLAY[metrics["kind"]](metrics)
     else:
         from ares7.screen_search import SHOW
 

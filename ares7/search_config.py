@@ -78,7 +78,7 @@ class StudyWindow(_Section):
 
 
 class OverlayStudyConfig(_Section):
-    """What ``overlay ablation`` and ``overlay optimize`` compare, and when; the windows are the original optimiser's."""
+    """What ``overlay ablation`` and ``overlay optimize`` compare, and when: the original optimiser's windows."""
 
     train: StudyWindow = StudyWindow(start=dt.date(2016, 1, 1), end=dt.date(2019, 12, 31))
     validation: StudyWindow = StudyWindow(start=dt.date(2020, 1, 1), end=dt.date(2021, 12, 31))

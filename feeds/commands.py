@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ares7.errors import ConfigError
+from feeds.overlay_commands import ablation, optimize_overlays
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -148,5 +149,7 @@ VERBS = {
     "optimize": optimize,
     "check": check,
     "ladder": ladder,
+    "overlay ablation": ablation,
+    "overlay optimize": optimize_overlays,
 }
-"""By name."""
+"""By name; two words are an action of a verb."""

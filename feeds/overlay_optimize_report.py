@@ -25,7 +25,7 @@ from feeds.trial_record import ledger_path
 
 LABELS = {
     "base": "no overlay",
-    "configured": "configured",
+    "configured": "configured weights",
     "equal": "equal weights",
     "tangency": "tangency weights",
     "grid": "best of the grid",
@@ -71,6 +71,10 @@ def optimize_result(
         ],
         "notes": _notes(search, windows, done),
     }
+    proposed = settings.model_copy(update={"overlay": done.overlays["grid"]})
+    # Alone it might need fewer rows of warm-up, and start earlier.
+    period = config.period.model_copy(update={"start": search.dates[0].item()})
+    runs_it = config.model_copy(update={"period": period})
     return SearchResult(
         kind="overlay-optimize",
         config_yaml=config.to_yaml(),
@@ -83,14 +87,12 @@ def optimize_result(
             "candidates": _candidate_rows(candidates),
             "active": _active(search, books),
         },
-        chosen_yaml=chosen_yaml_of(config, settings.model_copy(update={"overlay": done.overlays["grid"]}))
-        if done.confirmed
-        else None,
+        chosen_yaml=chosen_yaml_of(runs_it, proposed) if done.confirmed else None,
     )
 
 
 def _named(line: Mapping[str, Any]) -> str:
-    return str(line["label"]) if line["name"] == "configured" else f"{line['label']} ({line['weights_text']})"
+    return f"{line['label']} ({line['weights_text']})"
 
 
 def _weights(names: tuple[str, ...], weights: Float1D) -> dict[str, float]:
@@ -101,9 +103,8 @@ def _blend(name: str, overlay: OverlayParams, names: tuple[str, ...]) -> dict[st
     if name == "base":
         return {"label": LABELS[name], "weights": {}, "weights_text": ""}
     shown = overlay.model_copy(update={"engines": names})
-    label = blend_label(shown) if name == "configured" else LABELS[name]
     weights = {each: getattr(overlay.weights, each) for each in names}
-    return {"label": label, "weights": weights, "weights_text": blend_label(shown)}
+    return {"label": LABELS[name], "weights": weights, "weights_text": blend_label(shown)}
 
 
 def _candidates(
@@ -203,7 +204,11 @@ def _candidate_rows(candidates: list[dict[str, Any]]) -> dict[str, list[Any]]:
             "window": window,
             **{
                 f"{key}{suffix}": figures[span][edge]
-                for key, span in (("sharpe", "interval"), ("sharpe_added", "sharpe_added"), ("return_added",) * 2)
+                for key, span in (
+                    ("sharpe", "interval"),
+                    ("sharpe_added", "sharpe_added"),
+                    ("return_added",) * 2,
+                )
                 for suffix, edge in (("", "estimate"), ("_low", "low"), ("_high", "high"))
             },
             "max_drawdown": figures["max_drawdown"],

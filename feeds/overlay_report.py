@@ -166,10 +166,10 @@ def verdicts(
     if not found[where]:
         return ["the run is too short to judge anything"]
     place = "test" if where == "test" else "the whole run"
-    judged = [b for b in books if b.name not in (BASE, DATES_ONLY) and b.overlay is not None and b.overlay.lam == 1]
-    return [
-        sentence(book.label, place, found[where][book.name]["sharpe_added"], level) for book in judged
+    judged = [
+        b for b in books if b.name not in (BASE, DATES_ONLY) and b.overlay is not None and b.overlay.lam == 1
     ]
+    return [sentence(book.label, place, found[where][book.name]["sharpe_added"], level) for book in judged]
 
 
 def _likeness(
@@ -203,8 +203,8 @@ def _notes(config: Config, market: Market, books: Sequence[Book]) -> list[str]:
     lines = [
         f"{len(books) - 1} comparisons a window, each with its own interval: one in twenty excludes 0 by chance alone",
         "gross: the same trades with each session's fees put back",
-        "capacity: the NAV at which 1 % of what is traded takes more than 5 % of its session's volume; of the whole book, and of "
-        "its stocks, which are all that overlays trade",
+        "capacity: the NAV at which 1 % of what is traded takes more than 5 % of its session's volume; of the whole "
+        "book, and of its stocks, which are all that overlays trade",
         "the book of overlay dates without tilts is no strategy and is not counted as a trial",
     ]
     if not len(books[0].done.share):

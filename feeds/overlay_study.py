@@ -86,10 +86,9 @@ def windows_of(study: OverlayStudyConfig, dates: Dates) -> dict[str, Window]:
     out = {}
     for name, (start, end) in {**edges, "whole": (dates[0], dates[-1])}.items():
         rows = slice(int(np.searchsorted(earned, start)), int(np.searchsorted(earned, end, side="right")))
-        inside = earned[rows]
-        ends = (str(inside[0]), str(inside[-1])) if len(inside) else (None, None)
-        cut = bool(start < dates[0] or end > dates[-1])
-        out[name] = Window(name, rows, start, end, *ends, cut)
+        inside = earned[rows].astype(str).tolist()
+        first, last = (inside[0], inside[-1]) if inside else (None, None)
+        out[name] = Window(name, rows, start, end, first, last, bool(start < dates[0] or end > dates[-1]))
     return out
 
 
@@ -126,7 +125,9 @@ def prepared(config: Config, chosen: Chosen, baseline: Chosen, overlays: list[Ov
         As for a backtest of any of them.
     """
     grid = Grid("overlays", {"overlay": tuple(dict.fromkeys(overlays))})
-    plain = Chosen(chosen.name, chosen.strategy, chosen.settings.model_copy(update={"overlay": OverlayParams()}))
+    plain = Chosen(
+        chosen.name, chosen.strategy, chosen.settings.model_copy(update={"overlay": OverlayParams()})
+    )
     # The study has windows of its own.
     free = config.model_copy(update={"oos": ()})
     return prepare(free, plain, baseline, grid, SelectionConfig(constraints=UNCONSTRAINED))
@@ -170,7 +171,10 @@ def overlays_of(config: Config, blend: OverlayParams) -> dict[str, tuple[str, Ov
     out = {BASE: ("no overlay", OverlayParams())}
     for name in alone:
         weights = EngineWeights.model_validate({**blend.weights.model_dump(), name: 1.0})
-        out[name] = (f"{name} alone", blend.model_copy(update={"engines": (name,), "lam": 1.0, "weights": weights}))
+        out[name] = (
+            f"{name} alone",
+            blend.model_copy(update={"engines": (name,), "lam": 1.0, "weights": weights}),
+        )
     for lam in LAMBDAS:
         out[f"{BLEND}_{lam:g}"] = (
             f"{blend_label(blend)}, lambda {lam:g}",

@@ -14,6 +14,7 @@ from ares7.arrays import Bool1D, Float1D
 from ares7.book import Targets, assemble
 from ares7.errors import ConfigError
 from ares7.overlay.engines import Tilts, blended
+from ares7.overlay.params import OverlayParams
 from ares7.panel import Panel
 from ares7.stages import Memo, Remembered, Stage, Value
 from feeds.backtest import own_code, usable_targets
@@ -65,6 +66,14 @@ def takes_overlays(strategy: type[Any]) -> bool:
     return getattr(strategy, "plan", None) is not None and "overlay" in strategy.Params.model_fields
 
 
+def needs_without_overlays(chosen: Chosen) -> frozenset[str]:
+    """Inputs beyond prices that the base weights of a strategy read."""
+    settings = chosen.settings
+    if takes_overlays(chosen.strategy):
+        settings = settings.model_copy(update={"overlay": OverlayParams()})
+    return settings.requires
+
+
 def strategy_base(panel: Panel, chosen: Chosen, memo: Memo) -> Base:
     """Target row of the panel's last session as it stands before overlays.
 
@@ -90,7 +99,11 @@ def strategy_base(panel: Panel, chosen: Chosen, memo: Memo) -> Base:
         weights=row[held],
         stock=panel.is_stock[held],
         dated=True,
-        source={"strategy": chosen.name, "params": chosen.settings.model_dump(mode="json"), "decided": decided},
+        source={
+            "strategy": chosen.name,
+            "params": chosen.settings.model_dump(mode="json"),
+            "decided": decided,
+        },
         warnings=() if len(held) else ("the base holds nothing: all cash",),
     )
 
@@ -130,7 +143,9 @@ def file_base(
     warnings = []
     if strange:
         shown = ", ".join(strange[:5])
-        warnings.append(f"{len(strange)} names of the base are not in the universe and keep their weight ({shown})")
+        warnings.append(
+            f"{len(strange)} names of the base are not in the universe and keep their weight ({shown})"
+        )
     if read.as_of is None:
         warnings.append(f"{path.name} does not say its date: it is taken for that of {acting.as_of}")
     return Base(

@@ -52,7 +52,9 @@ def sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; correct its permissions") from None
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}; correct its permissions"
+        ) from None
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:
@@ -74,6 +76,9 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
         The sidecar is damaged, or the CSV is not the one that it was written for.
     """
     beside = sidecar_path(path)
+    waiting = path.parent / PUBLISHING / beside.name
+    if waiting.is_file():  # its CSV is in place already, and it is the next to be
+        beside = waiting
     try:
         found = json.loads(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:

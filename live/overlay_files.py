@@ -153,7 +153,9 @@ def _columns(path: Path, columns: Sequence[str]) -> tuple[Dates | None, tuple[st
 def _require_distinct(path: Path, symbols: tuple[str, ...]) -> None:
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
-        raise DataError(f"{path} names {len(twice)} symbols twice ({', '.join(twice[:5])}); keep one row of each")
+        raise DataError(
+            f"{path} names {len(twice)} symbols twice ({', '.join(twice[:5])}); keep one row of each"
+        )
 
 
 def _require_finite(path: Path, symbols: tuple[str, ...], values: Float1D, what: str) -> None:
@@ -169,13 +171,13 @@ def _require_long_only(path: Path, symbols: tuple[str, ...], weights: Float1D) -
     negative = np.flatnonzero(weights < 0)
     if len(negative):
         raise DataError(
-            f"{path}: the weight of {symbols[negative[0]]} is {weights[negative[0]]} ({len(negative)} negative weights); "
-            "base weights are fractions of NAV of at least 0"
+            f"{path}: the weight of {symbols[negative[0]]} is {weights[negative[0]]} ({len(negative)} negative "
+            "weights); base weights are fractions of NAV of at least 0"
         )
     if weights.sum() > 1 + 1e-6:
         raise DataError(
-            f"{path}: the weights sum to {weights.sum():.6f}, above 1; write fractions of NAV, not percent, and no more "
-            "than all of it"
+            f"{path}: the weights sum to {weights.sum():.6f}, above 1; write fractions of NAV, not percent, and "
+            "no more than all of it"
         )
 
 

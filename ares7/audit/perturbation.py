@@ -72,7 +72,7 @@ def scrambled(
     grow = rng.uniform(0.5, 2.0, (future, 1)), rng.uniform(0.5, 2.0, (1, len(panel.symbols)))
     holes = _holes(panel, future, rng) if gaps else None
     fields: dict[str, Float2D] = dict(panel.fields)
-    for name in chosen & fields.keys():
+    for name in sorted(chosen & fields.keys()):
         later = fields[name][t + 1 :]
         if name in PRICES or name == "volume":
             other = later[order] * grow[0] * grow[1]
@@ -82,7 +82,7 @@ def scrambled(
             other[holes] = np.nan
         fields[name] = _joined(fields[name][: t + 1], other)
     series: dict[str, Float1D] = dict(panel.series)
-    for name in chosen & series.keys():
+    for name in sorted(chosen & series.keys()):
         series[name] = _joined(series[name][: t + 1], series[name][t + 1 :][order] * grow[0][:, 0])
     member = panel.member
     if MEMBERSHIP in chosen:
@@ -99,7 +99,7 @@ def with_holes(panel: Panel, t: int, rng: np.random.Generator) -> Panel:
     fields: dict[str, Float2D] = dict(panel.fields)
     for group in input_groups(panel).values():
         stocks = rng.permutation(np.flatnonzero(panel.is_stock))
-        for name in fields.keys() & set(group):
+        for name in sorted(fields.keys() & set(group)):
             past = fields[name][: t + 1].copy()
             past[:, stocks[::5]] = np.nan
             past[-HOLE:, stocks[1::5]] = np.nan

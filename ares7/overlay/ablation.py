@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -27,6 +27,7 @@ STEPS_OF_TWO = 50
 """Two overlays are blended in steps of 1/50: the original's 51 points."""
 MOST_ALIKE = 1e12
 """Condition number from which a covariance cannot be inverted."""
+ROUNDING = 1e-12
 FEWEST_NAMES = 3
 """Names that a correlation of tilts needs."""
 
@@ -199,16 +200,18 @@ def likeness(one: Float2D, other: Float2D) -> Float1D:
     """
     both = (one != 0) & (other != 0)
     count = both.sum(axis=1)
-    n = np.maximum(count, 1)
 
     def about(tilt: Float2D) -> Float2D:
-        mean = np.where(both, tilt, 0.0).sum(axis=1) / n
-        return np.where(both, tilt - mean[:, None], 0.0)
+        mean = np.where(both, tilt, 0.0).sum(axis=1) / np.maximum(count, 1)
+        apart = np.where(both, tilt - mean[:, None], 0.0)
+        # Equal tilts differ from their mean by its rounding.
+        return np.where(np.abs(apart) > ROUNDING * np.abs(tilt), apart, 0.0)
 
     a, b = about(one), about(other)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     known = (count >= FEWEST_NAMES) & (size > 0)
-    return np.divide((a * b).sum(axis=1), size, out=np.full(len(size), np.nan), where=known)
+    out: Float1D = np.divide((a * b).sum(axis=1), size, out=np.full(len(size), np.nan), where=known)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +254,16 @@ def blends(overlays: int) -> Float2D:
     """
     steps = STEPS_OF_TWO
     if overlays > 2:
-        steps = max(m for m in range(1, MOST_BLENDS) if math.comb(m + overlays - 1, overlays - 1) <= MOST_BLENDS)
-    rows = [_parts(bars, steps + overlays - 1) for bars in combinations(range(steps + overlays - 1), overlays - 1)]
+        steps = max(
+            m for m in range(1, MOST_BLENDS) if math.comb(m + overlays - 1, overlays - 1) <= MOST_BLENDS
+        )
+    rows = [
+        _parts(bars, steps + overlays - 1) for bars in combinations(range(steps + overlays - 1), overlays - 1)
+    ]
     return np.array(rows[::-1], dtype=np.float64) / steps
 
 
 def _parts(bars: Sequence[int], places: int) -> list[int]:
     """Stars between bars."""
     edges = [-1, *bars, places]
-    return [right - left - 1 for left, right in zip(edges[:-1], edges[1:], strict=True)]
+    return [right - left - 1 for left, right in pairwise(edges)]

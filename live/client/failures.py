@@ -4,7 +4,11 @@
 
     ConfigError
     +-- Refused             the gateway refused one request; ``code`` is its code
+    |   +-- ReadOnlyApi     the gateway refuses all orders
+    +-- WrongAccount        the login does not have the account, or which one is meant is open
     ServiceUnavailable
+    +-- NotSynchronised     a start-up query was not answered
+    +-- ClockSkew           the gateway's clock and ours differ
     +-- NoAnswer            a request was not answered in time
     +-- NotSent             an order was certainly not sent: nothing was written to the socket
 """
@@ -35,7 +39,25 @@ class Refused(ConfigError):
         self.code = code
         self.text = text
         hint = remedy(code)
-        super().__init__(f"{what} refused by the gateway (code {code}): {text}" + (f"; {hint}" if hint else ""))
+        super().__init__(
+            f"{what} refused by the gateway (code {code}): {text}" + (f"; {hint}" if hint else "")
+        )
+
+
+class ReadOnlyApi(Refused):
+    """The gateway refuses orders: its setting Read-Only API is on."""
+
+
+class WrongAccount(ConfigError):
+    """The configured account is not there, or none is configured and there are several."""
+
+
+class NotSynchronised(ServiceUnavailable):
+    """Connected, but a start-up query failed: nothing may be traded on half a picture."""
+
+
+class ClockSkew(ServiceUnavailable):
+    """The gateway's clock and ours differ too much."""
 
 
 class NoAnswer(ServiceUnavailable):
@@ -93,5 +115,7 @@ def cannot_connect(where: str, error: BaseException) -> Ares7Error:
     if isinstance(error, ConnectionRefusedError):
         return nobody_listens(where)
     if isinstance(error, socket.gaierror):
-        return ConfigError(f"host of {where} is not known: {error.strerror}; correct host, for example 127.0.0.1")
+        return ConfigError(
+            f"host of {where} is not known: {error.strerror}; correct host, for example 127.0.0.1"
+        )
     return ServiceUnavailable(f"{where} cannot be reached: {error}; check host and port, and the network")

@@ -86,7 +86,9 @@ class Link:
     @staticmethod
     def _undecodable(emit: Callable[[Message], None]) -> Callable[[str], None]:
         return lambda text: emit(
-            ErrorMessage(code=0, text=f"a message of the gateway could not be decoded: {text[:500]}", request=-1)
+            ErrorMessage(
+                code=0, text=f"a message of the gateway could not be decoded: {text[:500]}", request=-1
+            )
         )
 
     def _answer_unkeyed(self, error: ErrorMessage) -> None:
@@ -174,10 +176,8 @@ class Link:
         self._undecoded.close()
         connection = self.ib.client.conn
         transport = connection.transport
+        self._refuse("was closed")
         if self.ib.client.isConnected():
-            for future in list(self.ib.wrapper._futures.values()):
-                if not future.done():
-                    future.set_exception(ConnectionError("closed"))
             self.ib.client.disconnect()
         if transport is not None:
             # A plain close would wait for a peer that may be gone.
@@ -223,15 +223,21 @@ class Link:
         seconds = timeout or self.options.request_timeout_s
         await self.pace()
         self.check_open(what)
-        try:
-            return await asyncio.wait_for(start(), seconds)
-        except self.library.RequestError as error:
-            raise failures.Refused(what, error.code, error.message) from None  # type: ignore[attr-defined]
-        except TimeoutError:
+        future = asyncio.ensure_future(start())
+        waiting: set[asyncio.Future[Any]] = {future, self._gone}
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            future.cancel()
+            if self._gone.done():
+                raise ServiceUnavailable(f"{what}: the connection to {self.where} was lost")
             raise failures.NoAnswer(
                 f"{what}: {self.where} did not answer within {seconds:g} s; look at the gateway's window, "
                 "restart it if it hangs"
-            ) from None
+            )
+        try:
+            return future.result()
+        except self.library.RequestError as error:
+            raise failures.Refused(what, error.code, error.message) from None  # type: ignore[attr-defined]
         except ConnectionError:
             raise ServiceUnavailable(f"{what}: the connection to {self.where} was lost") from None
 

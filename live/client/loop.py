@@ -45,7 +45,9 @@ class LoopThread:
         self._thread = threading.Thread(target=self._main, args=(ready,), name=self._name, daemon=True)
         self._thread.start()
         if not ready.wait(timeout):
-            raise ServiceUnavailable(f"the event loop did not start within {timeout:g} s; the machine is overloaded")
+            raise ServiceUnavailable(
+                f"the event loop did not start within {timeout:g} s; the machine is overloaded"
+            )
 
     def _main(self, ready: threading.Event) -> None:
         loop = asyncio.new_event_loop()
@@ -107,7 +109,9 @@ class LoopThread:
             if future.done() and not future.cancelled():
                 raise
             future.cancel()
-            raise ServiceUnavailable(f"the event loop did not finish a request within {timeout:g} s") from None
+            raise ServiceUnavailable(
+                f"the event loop did not finish a request within {timeout:g} s"
+            ) from None
 
     def call_soon(self, function: Callable[[], Any]) -> None:
         """Run a function in the loop, without waiting; nothing happens when the loop is gone."""

@@ -8,8 +8,46 @@ A field that the gateway leaves unset is ``None`` here; it is never filled in.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from live.client.envelope import Envelope, Message
+from live.client.order_messages import (
+    Commission,
+    CompletedOrder,
+    Execution,
+    OpenOrder,
+    OrderStatus,
+    OrderTicket,
+)
+
+__all__ = [
+    "AccountKind",
+    "AccountValue",
+    "Bar",
+    "BarUpdate",
+    "Commission",
+    "CompletedOrder",
+    "Connected",
+    "ContractFacts",
+    "Disconnected",
+    "Envelope",
+    "ErrorMessage",
+    "Execution",
+    "FarmState",
+    "Message",
+    "Notice",
+    "OpenOrder",
+    "OrderStatus",
+    "OrderTicket",
+    "Outage",
+    "PositionRow",
+    "Quote",
+    "Restored",
+    "State",
+    "StateChanged",
+    "SubscriptionFailed",
+]
 
 
 class State(StrEnum):
@@ -32,29 +70,6 @@ class AccountKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """Anything the gateway, or the connection to it, reports."""
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """A message with its place in the queue.
-
-    Attributes
-    ----------
-    seq : int
-        Grows by one with every message of a client, reconnections included; a gap cannot occur.
-    received : datetime
-        When it arrived, by the client's clock (UTC).
-    message : Message
-    """
-
-    seq: int
-    received: dt.datetime
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
 class Connected(Message):
     """Connected, checked and synchronised: every start-up query was answered to its end.
 
@@ -69,6 +84,12 @@ class Connected(Message):
     next_order_id : int
     generation : int
         Number of this connection, from 1; order ids of an earlier one mean nothing in this one.
+    read_only : bool
+        The gateway refuses orders (its Read-Only API setting).
+    skew_s : float or None
+        The gateway's clock minus ours, within half a second; ``None`` if it was not asked.
+    time_text : str
+        The gateway's time in its own zone, as it wrote it in the handshake.
     """
 
     account: str
@@ -77,6 +98,9 @@ class Connected(Message):
     server_version: int
     next_order_id: int
     generation: int
+    read_only: bool
+    skew_s: float | None
+    time_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +145,14 @@ class Notice(Message):
     text : str
     request : int
         Request or order id that it concerns; -1 for none.
+    ref : str
+        Order reference, if the id is that of an order placed in this connection; else empty.
     """
 
     code: int
     text: str
     request: int
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,143 +286,13 @@ class BarUpdate(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderStatus(Message):
-    """Status of an order as the gateway sent it; never one that a client library made up.
+class SubscriptionFailed(Message):
+    """A subscription gives no more bars. It is opened again after a reconnection, or by hand."""
 
-    Attributes
-    ----------
-    order_id, client_id, perm_id, parent_id : int
-        ``order_id`` means something only together with ``client_id`` and within one connection.
-    ref : str
-        Order reference, if known in this connection; the message itself does not carry it.
-    status : str
-        PendingSubmit, PreSubmitted, Submitted, PendingCancel, Cancelled, ApiCancelled, Filled, Inactive.
-    filled, remaining : float
-    avg_price : float
-        0 while nothing is filled.
-    why_held : str
-    """
-
-    order_id: int
-    client_id: int
-    perm_id: int
-    parent_id: int
-    ref: str
-    status: str
-    filled: float
-    remaining: float
-    avg_price: float
-    why_held: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOrder(Message):
-    """A working order, or the last word on one, as the gateway sent it.
-
-    Attributes
-    ----------
-    order_id, client_id, perm_id, parent_id : int
-        A manual order of TWS has an ``order_id`` of 0 or less.
-    account, ref : str
-        ``ref`` is empty for orders that are not ours.
-    con_id : int
-    symbol, kind, side : str
-        ``side`` is BUY or SELL.
-    quantity : float
-    order_type, tif : str
-    limit_price, stop_price : float or None
-    oca_group : str
-    status : str
-    commission : float or None
-        Known for a filled order only.
-    """
-
-    order_id: int
-    client_id: int
-    perm_id: int
-    parent_id: int
-    account: str
-    ref: str
+    subscription: int
     con_id: int
-    symbol: str
-    kind: str
-    side: str
-    quantity: float
-    order_type: str
-    tif: str
-    limit_price: float | None
-    stop_price: float | None
-    oca_group: str
-    status: str
-    commission: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Execution(Message):
-    """One fill, or a correction of one: a higher ``revision`` of the same ``root`` replaces it.
-
-    Attributes
-    ----------
-    exec_id, root : str
-        ``root`` is ``exec_id`` without its last part, the revision.
-    revision : int
-    ref, account : str
-    order_id, client_id, perm_id, con_id : int
-    symbol, side, exchange : str
-        ``side`` is BUY or SELL.
-    shares, price : float
-    cumulative, avg_price : float
-        Of the order up to and including this fill.
-    time_utc : datetime
-    replayed : bool
-        It answers a query; the same execution may have been seen before.
-    """
-
-    exec_id: str
-    root: str
-    revision: int
-    ref: str
-    account: str
-    order_id: int
-    client_id: int
-    perm_id: int
-    con_id: int
-    symbol: str
-    side: str
-    exchange: str
-    shares: float
-    price: float
-    cumulative: float
-    avg_price: float
-    time_utc: dt.datetime
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Commission(Message):
-    """Fee of an execution; may come before it, after it, or never. ``realised_pnl`` is unset on openings."""
-
-    exec_id: str
-    fee: float
-    currency: str
-    realised_pnl: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class CompletedOrder(Message):
-    """An order that is done today. The gateway forgets its order id: match by ``perm_id`` or ``ref``."""
-
-    perm_id: int
-    account: str
-    ref: str
-    con_id: int
-    symbol: str
-    side: str
-    filled: float
-    order_type: str
-    status: str
-    completed_status: str
-    completed_time: str
+    code: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,77 +305,3 @@ class Quote(Message):
     last: float | None
     close: float | None
     delayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OrderTicket:
-    """An order to be placed.
-
-    Attributes
-    ----------
-    ref : str
-        Order reference, at most 40 ASCII characters; unique for ever.
-    con_id : int
-    symbol : str
-        For messages only; the contract is ``con_id``.
-    side : str
-        BUY or SELL.
-    quantity : int
-        Shares.
-    order_type : str
-        MKT, LMT, STP, STP LMT, MOC, LOC.
-    tif : str
-        DAY, GTC, OPG (market or limit on open), GTD, IOC. Never empty.
-    limit_price, stop_price : float or None
-    oca_group : str
-    parent_id : int
-        Order id of the parent in a bracket; 0 for none.
-    transmit : bool
-        False holds the order at the gateway until a child is transmitted.
-    outside_hours : bool
-        May fill outside regular hours.
-    algo : str
-        Empty, or ``Adaptive``.
-    algo_params : tuple of (name, value)
-    """
-
-    ref: str
-    con_id: int
-    symbol: str
-    side: str
-    quantity: int
-    order_type: str
-    tif: str
-    limit_price: float | None = None
-    stop_price: float | None = None
-    oca_group: str = ""
-    parent_id: int = 0
-    transmit: bool = True
-    outside_hours: bool = False
-    algo: str = ""
-    algo_params: tuple[tuple[str, str], ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known of the account at one moment.
-
-    Attributes
-    ----------
-    seq : int
-        All messages up to this number are included.
-    state : State
-    account : str
-    values : dict of (tag, currency) to str
-        A copy; changing it changes nothing.
-    positions : dict of contract id to PositionRow
-    open_orders : dict of permanent id to OpenOrder
-        Working orders of every client of this account; an order without a permanent id yet is not here.
-    """
-
-    seq: int
-    state: State
-    account: str
-    values: dict[tuple[str, str], str]
-    positions: dict[int, PositionRow]
-    open_orders: dict[int, OpenOrder]

@@ -31,7 +31,7 @@ FARMS = {
     2157: ("definitions", "broken"),
     2158: ("definitions", "ok"),
 }
-ADVISORIES = frozenset({165, 202, 399, 404, 434, 492, 10089, 10090, 10091, 10148, 10167})
+ADVISORIES = frozenset({165, 202, 399, 404, 434, 492, 10089, 10090, 10091, 10167})
 """No failure of what they come with: data follows (10167, 10089 to 10091), or the order goes on."""
 
 

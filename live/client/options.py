@@ -97,5 +97,7 @@ class Options(BaseModel):
         try:
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value} is no time zone; write it as Europe/London or America/New_York") from None
+            raise ValueError(
+                f"{value} is no time zone; write it as Europe/London or America/New_York"
+            ) from None
         return value

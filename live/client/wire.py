@@ -50,6 +50,8 @@ class Tap:
         Where live bars belong.
     ticks : dict of request id to dict of tick type to price
         Prices of running quotes.
+    tick_kinds : dict of request id to int
+        Market data type of running quotes: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     errors : list of ErrorMessage
         Everything refused since the connection was opened, newest last, at most ``MAX_ERRORS``.
     """
@@ -66,12 +68,13 @@ class Tap:
         self.refs: dict[tuple[int, int], str] = {}
         self.bars: dict[int, tuple[int, int]] = {}
         self.ticks: dict[int, dict[int, float]] = {}
+        self.tick_kinds: dict[int, int] = {}
         self.errors: list[ErrorMessage] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapper, name)
 
-    def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:  # noqa: N802
+    def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         """Emit a working order, and keep request ids above its id."""
         found = convert.open_order(self._library, contract, order, state)
         self.refs[found.client_id, found.order_id] = found.ref
@@ -80,12 +83,12 @@ class Tap:
         self._wrapper.ib.client.updateReqId(order_id + 1)
         self._emit(found)
 
-    def completedOrder(self, contract: Any, order: Any, state: Any) -> None:  # noqa: N802
+    def completedOrder(self, contract: Any, order: Any, state: Any) -> None:
         """Collect an order that is done."""
         if self.completed is not None:
             self.completed.append(convert.completed_order(self._library, contract, order, state))
 
-    def orderStatus(  # noqa: N802
+    def orderStatus(
         self,
         order_id: int,
         status: str,
@@ -116,13 +119,13 @@ class Tap:
             )
         )
 
-    def execDetails(self, request: int, contract: Any, execution: Any) -> None:  # noqa: N802
+    def execDetails(self, request: int, contract: Any, execution: Any) -> None:
         """Emit a fill, then let the wrapper complete a running query for executions."""
         self._wrapper.execDetails(request, contract, execution)
         # The wrapper corrects an unset order id of manual orders, so it comes first.
         self._emit(convert.execution(contract, execution, replayed=request != -1))
 
-    def commissionReport(self, report: Any) -> None:  # noqa: N802
+    def commissionReport(self, report: Any) -> None:
         """Emit a fee before the wrapper turns an unset profit into 0."""
         self._emit(convert.commission(self._library, report))
 
@@ -131,11 +134,11 @@ class Tap:
         self._emit(convert.position(account, contract, shares, average_cost))
         self._wrapper.position(account, contract, shares, average_cost)
 
-    def updateAccountValue(self, tag: str, value: str, currency: str, account: str) -> None:  # noqa: N802
+    def updateAccountValue(self, tag: str, value: str, currency: str, account: str) -> None:
         """Emit a figure of the account."""
         self._emit(AccountValue(account=account, tag=tag, value=value, currency=currency))
 
-    def realtimeBar(  # noqa: N802
+    def realtimeBar(
         self,
         request: int,
         time: int,
@@ -153,12 +156,12 @@ class Tap:
             session = start.astimezone(convert.NEW_YORK).date()
             self._bar(request, Bar(session, start, open_, high, low, close, volume))
 
-    def historicalData(self, request: int, bar: Any) -> None:  # noqa: N802
+    def historicalData(self, request: int, bar: Any) -> None:
         """Collect a bar of history."""
         if request in self.history:
             self.history[request].append(bar)
 
-    def historicalDataUpdate(self, request: int, bar: Any) -> None:  # noqa: N802
+    def historicalDataUpdate(self, request: int, bar: Any) -> None:
         """Emit a bar of a keep-up-to-date subscription, also when none came before it."""
         if request in self.bars:
             self._bar(request, convert.bar(bar))
@@ -167,25 +170,30 @@ class Tap:
         subscription, con_id = self.bars[request]
         self._emit(BarUpdate(subscription=subscription, con_id=con_id, bar=bar))
 
-    def priceSizeTick(self, request: int, tick: int, price: float, size: float) -> None:  # noqa: N802
+    def priceSizeTick(self, request: int, tick: int, price: float, size: float) -> None:
         """Keep a price of a running quote."""
         if request in self.ticks:
             self.ticks[request][tick] = float(price)
 
-    def tickSize(self, request: int, tick: int, size: float) -> None:  # noqa: N802
+    def marketDataType(self, request: int, kind: int) -> None:
+        """Keep whether a running quote is live or delayed."""
+        if request in self.ticks:
+            self.tick_kinds[request] = kind
+
+    def tickSize(self, request: int, tick: int, size: float) -> None:
         """Sizes are not used."""
 
-    tickString = tickGeneric = tickReqParams = tickSize  # noqa: N815
+    tickString = tickGeneric = tickReqParams = tickSize
 
     def error(self, request: int, code: int, text: str, reject: str = "") -> None:
         """Emit an error or a notice, then let the wrapper fail the request it belongs to."""
         farm = notices.farm_state(code, text)
+        ref = self.refs.get((self._wrapper.clientId, request), "")
         if farm is not None:
             self._emit(FarmState(*farm, text=text))
         elif notices.is_notice(code):
-            self._emit(Notice(code=code, text=text, request=request))
+            self._emit(Notice(code=code, text=text, request=request, ref=ref))
         else:
-            ref = self.refs.get((self._wrapper.clientId, request), "")
             found = ErrorMessage(code=code, text=text, request=request, ref=ref, reject=reject)
             self.errors = [*self.errors[1 - self.MAX_ERRORS :], found]
             self._emit(found)

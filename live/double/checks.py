@@ -63,7 +63,9 @@ def fields(raw: Mapping[str, Any], knobs: Knobs) -> None:
     if kind in WITH_STOP:
         _price(raw["auxPrice"], "stop")
     if raw["algoStrategy"] and (kind not in ("MKT", "LMT") or tif == "OPG"):
-        raise Refused(201, f"Order rejected - reason:The {raw['algoStrategy']} algo does not take {kind} {tif}.")
+        raise Refused(
+            201, f"Order rejected - reason:The {raw['algoStrategy']} algo does not take {kind} {tif}."
+        )
 
 
 def _quantity(text: str) -> None:
@@ -72,7 +74,8 @@ def _quantity(text: str) -> None:
         raise Refused(434, "The order size cannot be zero.")
     if quantity != int(quantity):
         raise Refused(
-            10243, "Fractional-sized order cannot be placed via API. Please consult desktop version to place this order."
+            10243,
+            "Fractional-sized order cannot be placed via API. Please consult desktop version to place this order.",
         )
 
 
@@ -138,41 +141,42 @@ def auction(order: Order, market: Market, clock: Clock, knobs: Knobs) -> None:
         )
 
 
-def funds(order: Order, owner: Account, market: Market, working: list[Order], knobs: Knobs) -> None:
+def funds(order: Order, owner: Account, market: Market, ahead: float, reserved: float, knobs: Knobs) -> float:
     """Refuse an order for which there is neither equity nor, where short sales are off, stock.
 
     Parameters
     ----------
-    working : list of Order
-        Live orders of the account.
+    ahead : float
+        Signed shares of the account's live orders on the same side of the same contract.
+    reserved : float
+        USD by which the account's live orders would change its gross position.
+
+    Returns
+    -------
+    float
+        USD by which this order would change the gross position; negative when it closes.
 
     Raises
     ------
     Refused
         201, Inactive.
     """
-    held = owner.holding(order.listing).quantity
-    ahead = sum(o.sign * o.remaining for o in working if o.listing is order.listing and o.sign == order.sign)
-    after = held + ahead + order.sign * order.remaining
+    before = owner.holding(order.listing).quantity + ahead
+    after = before + order.sign * order.remaining
     if after < 0 and order.sign < 0 and not knobs.short_sales:
         raise Refused(201, "Order rejected - reason:The account does not hold enough shares.", inactive=True)
-    if abs(after) <= abs(held):
-        return
-    figures = owner.values(lambda listing: mark(market, owner, listing))
     price = order.limit or market.last(order.listing) or 0.0
-    new = order.remaining * price + sum(o.remaining * (o.limit or market.last(o.listing) or 0.0) for o in working
-                                        if o.sign > 0)
-    equity = figures["EquityWithLoanValue"]
-    gross = figures["GrossPositionValue"] - sum(
-        min(o.remaining, abs(owner.holding(o.listing).quantity)) * (market.last(o.listing) or 0.0)
-        for o in working
-        if o.sign * owner.holding(o.listing).quantity < 0
-    )
-    if gross + new > owner.leverage * equity + 0.005:
+    change = (abs(after) - abs(before)) * price
+    if change <= 0:
+        return change
+    figures = owner.values(lambda listing: mark(market, owner, listing))
+    equity, gross = figures["EquityWithLoanValue"], figures["GrossPositionValue"] + reserved + change
+    if gross > owner.leverage * equity + 0.005:
         raise Refused(
             201,
-            "Order rejected - reason:YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY "
-            f"WITH LOAN VALUE [{equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{(gross + new) / owner.leverage:.2f} "
-            "USD]",
+            "Order rejected - reason:YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR "
+            f"EQUITY WITH LOAN VALUE [{equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN "
+            f"[{gross / owner.leverage:.2f} USD]",
             inactive=True,
         )
+    return change

@@ -115,7 +115,9 @@ def from_folder(folder: Path, indices: Sequence[str] = ("SPX", "VIX"), basis: Ba
     readers = {"prices": read_rows, "market": read_market}
     found = {name: path for name in readers if (path := find_table(folder, name)) is not None}
     if not found:
-        raise MissingData(f"{folder} has no prices.parquet or prices.csv; name a folder in the canonical layout")
+        raise MissingData(
+            f"{folder} has no prices.parquet or prices.csv; name a folder in the canonical layout"
+        )
     tables = [readers[name](path).ordered() for name, path in found.items()]
     return _from_tables(tables, frozenset(indices), basis)
 

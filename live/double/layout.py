@@ -111,7 +111,9 @@ class Layout:
                     at += count
                 values[name] = value
         except (IndexError, ValueError):
-            raise DataError(f"message {list(fields[:3])}... has {len(fields)} fields; it ends too early") from None
+            raise DataError(
+                f"message {list(fields[:3])}... has {len(fields)} fields; it ends too early"
+            ) from None
         return values
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from live.double.codec import UNSET_DOUBLE as D
-from live.double.codec import UNSET_INTEGER as I
 from live.double.layout import Layout
 
-_CONTRACT = "conId symbol secType expiry= strike=0 right= multiplier= exchange currency localSymbol tradingClass"
+_CONTRACT = (
+    "conId symbol secType expiry= strike=0 right= multiplier= exchange currency localSymbol tradingClass"
+)
 
-CONTRACT_DETAILS = Layout(f"""
+CONTRACT_DETAILS = Layout("""
 =10
 @lt164 =8
 reqId symbol secType expiry= strike=0 right= exchange currency localSymbol marketName tradingClass conId minTick
@@ -42,13 +43,15 @@ ERROR = Layout("""
 HISTORY_UPDATE = Layout("=90 reqId barCount date open close high low average volume")
 REAL_TIME_BAR = Layout("=50 =3 reqId time open high low close volume average barCount")
 
-_C12 = (
-    "conId symbol secType expiry strike right multiplier exchange primaryExchange currency localSymbol tradingClass"
-)
+_C12 = "conId symbol secType expiry strike right multiplier exchange primaryExchange currency localSymbol tradingClass"
 REQUESTS: dict[int, tuple[str, Layout]] = {
     number: (name, Layout("id " + table))
     for number, name, table in (
-        (1, "reqMktData", f"version reqId {_C12} deltaNeutral genericTicks snapshot regulatorySnapshot options"),
+        (
+            1,
+            "reqMktData",
+            f"version reqId {_C12} deltaNeutral genericTicks snapshot regulatorySnapshot options",
+        ),
         (2, "cancelMktData", "version reqId"),
         (4, "cancelOrder", "version orderId\n@ge169 manualTime"),
         (5, "reqOpenOrders", "version"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ares7.errors import MissingData
 from live.double.clock import Calendar, Clock, Session, local
 from live.double.history import History, path_knots
 
@@ -102,6 +103,7 @@ class Market:
         self._by_symbol: dict[str, list[Listing]] = {}
         for listing in self.listings:
             self._by_symbol.setdefault(listing.symbol, []).append(listing)
+        self._priced_at, self._prices = math.nan, dict[int, float | None]()
         self._knots: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
 
     def add_listing(self, symbol: str, *, currency: str = "USD", exchange: str = "MEXI") -> Listing:
@@ -158,8 +160,10 @@ class Market:
         key = listing.con_id, self._row[date]
         if key not in self._knots:
             whole, session = self.bar(listing, date), self.calendar.on(date)
-            assert whole is not None, "asked for a path without a bar"
-            assert session is not None, "a bar on no session"
+            if whole is None or session is None:
+                raise MissingData(
+                    f"{listing.symbol} has no bar on {date}, or {date} is no session; check the data"
+                )
             times, prices = path_knots(*whole[:4])
             span = self.closes_at(listing, session) - session.opens
             self._knots[key] = (session.opens + times * span).tolist(), prices.tolist()
@@ -214,6 +218,13 @@ class Market:
     def last(self, listing: Listing) -> float | None:
         """Last traded price now."""
         now = self.clock.now
+        if now != self._priced_at:
+            self._priced_at, self._prices = now, {}
+        if listing.con_id not in self._prices:
+            self._prices[listing.con_id] = self._last(listing, now)
+        return self._prices[listing.con_id]
+
+    def _last(self, listing: Listing, now: float) -> float | None:
         today = local(now).date()
         session = self.calendar.on(today)
         if session is not None and now >= session.opens and self.has_bar(listing, today):
@@ -257,6 +268,7 @@ class Market:
         """Divide all prices of a name from now on, its history included."""
         self.split[listing.column] *= ratio
         self._knots = {key: value for key, value in self._knots.items() if key[0] != listing.con_id}
+        self._prices.clear()
 
 
 def _listing(history: History, column: int) -> Listing:

@@ -10,7 +10,9 @@ from live.double.codec import UNSET_DOUBLE as D
 from live.double.codec import UNSET_INTEGER as I
 from live.double.layout import Layout
 
-_CONTRACT = "conId symbol secType expiry= strike=0 right=? multiplier= exchange currency localSymbol tradingClass"
+_CONTRACT = (
+    "conId symbol secType expiry= strike=0 right=? multiplier= exchange currency localSymbol tradingClass"
+)
 
 OPEN_ORDER = Layout(f"""
 =5 orderId

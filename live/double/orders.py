@@ -16,9 +16,10 @@ WITH_LIMIT = frozenset({"LMT", "STP LMT", "LOC"})
 WITH_STOP = frozenset({"STP", "STP LMT"})
 TIFS = frozenset({"DAY", "GTC", "OPG", "IOC", "GTD"})
 ECHOED = (
-    "outsideRth hidden discretionaryAmt goodAfterTime goodTillDate rule80A allOrNone minQty triggerMethod "
-    "trailStopPrice trailingPercent algoStrategy algoParams sweepToFill blockOrder notHeld ocaType"
-).split()
+    "outsideRth", "hidden", "discretionaryAmt", "goodAfterTime", "goodTillDate", "rule80A", "allOrNone", "minQty",
+    "triggerMethod", "trailStopPrice", "trailingPercent", "algoStrategy", "algoParams", "sweepToFill", "blockOrder",
+    "notHeld", "ocaType",
+)  # fmt: skip
 """Fields that come back as the client sent them; the others have the gateway's own conventions."""
 
 
@@ -50,6 +51,8 @@ class Order:
         USD.
     value : float
         Sum of shares times price over the fills, USD.
+    reserved : float
+        USD by which the whole order changes the account's gross position.
     waits : bool
         Not sent to the exchange yet: not transmitted, or its parent has not filled.
     triggered : bool
@@ -80,6 +83,7 @@ class Order:
     value: float = 0.0
     last_price: float = 0.0
     fee: float = 0.0
+    reserved: float = 0.0
     why_held: str = ""
     waits: bool = False
     triggered: bool = False
@@ -102,7 +106,10 @@ class Order:
     @property
     def average(self) -> float:
         """Average price of the fills, USD; 0 without any."""
-        return self.value / self.filled if self.filled else 0.0
+        if not self.filled:
+            return 0.0
+        # One price throughout is that price, and not a rounding of it.
+        return self.last_price if self.value == self.filled * self.last_price else self.value / self.filled
 
     @property
     def live(self) -> bool:

@@ -12,13 +12,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("ares7", "strategies", "feeds", "analyzers", "live")
 FORBIDDEN = {
-    "ares7": {"strategies", "feeds", "analyzers", "live", "backtrader", "ib_insync"},
-    "strategies": {"feeds", "analyzers", "live", "ib_insync"},
-    "feeds": {"strategies", "analyzers", "live", "ib_insync"},
-    "analyzers": {"strategies", "feeds", "live", "ib_insync"},
+    "ares7": {"strategies", "feeds", "analyzers", "live", "backtrader", "ib_insync", "ib_async"},
+    "strategies": {"feeds", "analyzers", "live", "ib_insync", "ib_async"},
+    "feeds": {"strategies", "analyzers", "live", "ib_insync", "ib_async"},
+    "analyzers": {"strategies", "feeds", "live", "ib_insync", "ib_async"},
     "live": {"strategies", "analyzers"},
 }
-SOLE_IMPORTER = {"ib_insync": "live/client.py", "exchange_calendars": "ares7/sessions.py"}
+SOLE_IMPORTER = {
+    "ib_insync": "live/client/seam.py",
+    "ib_async": "live/client/seam.py",
+    "exchange_calendars": "ares7/sessions.py",
+}
 LAZY = {"plotly", "exchange_calendars", "pyarrow", "rich", "scipy", "empyrical", "matplotlib", "pywt"}
 """Slow to import, so never at the top of a module."""
 
@@ -74,6 +78,7 @@ def test_a_module_imports_only_along_the_arrows(path):
         ("strategies/mine.py", "from feeds.load import load_panel"),
         ("ares7/tearsheet.py", "import plotly.graph_objects as go"),
         ("live/runner.py", "import ib_insync"),
+        ("live/client/client.py", "def f():\n    import ib_async.wrapper"),
         ("feeds/load.py", "def f():\n    import exchange_calendars"),
     ],
 )
@@ -87,6 +92,7 @@ def test_an_import_against_the_arrows_is_found(path, text):
         ("ares7/tearsheet.py", "def f():\n    import plotly.graph_objects as go"),
         ("ares7/sessions.py", "def f():\n    import exchange_calendars"),
         ("feeds/cerebro.py", "import backtrader as bt"),
+        ("live/client/seam.py", "def f():\n    import ib_insync"),
         ("strategies/mine.py", "from ares7.book import Targets"),
     ],
 )
@@ -102,7 +108,7 @@ def test_the_core_runs_without_backtrader_ib_insync_and_anything_slow():
     numba += ("signals.filter_kernels",)
     names = [name for name in names if name.removeprefix("ares7.") not in numba]
     names = [name for name in names if not name.startswith("ares7.cuda.")]
-    slow = sorted({"backtrader", "ib_insync", *LAZY})
+    slow = sorted({"backtrader", "ib_insync", "ib_async", *LAZY})
     code = f"import importlib, sys\nfor n in {names!r}: importlib.import_module(n)\n"
     code += f"print(*[n for n in {slow!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

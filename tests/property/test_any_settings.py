@@ -73,6 +73,41 @@ risk = st.fixed_dictionaries(
         "step": among(0.05, 0.1, 0.5),
     }
 )
+event = st.fixed_dictionaries(
+    {
+        "window": among(5, 63),
+        "min_events": among(1, 20),
+        "horizon": among(1, 21, 60),
+        "decay": among("flat", "linear"),
+        "top": among(0.5, 0.8),
+        "bottom": among(None, 0.2, 0.5),
+        "tilt": among(0.015, 0.1),
+        "cap": among(None, 0.005),
+    }
+)
+overlay = st.fixed_dictionaries(
+    {
+        "engines": st.permutations(("wavelet", "pead", "momentum", "macd", "buyback")).map(lambda x: x[:2]),
+        "lam": among(0.0, 0.5, 3.0),
+        "when": among("session", "week", "month"),
+        "cap": among(0.002, 0.02, 1.0),
+        "pead": event,
+        "wavelet": st.fixed_dictionaries(
+            {
+                "levels": among(3, 6, 7),
+                "band": among((1,), (2, 3), (3, 1)),
+                "noise": among((1, 2), (3,)),
+                "noise_window": among(2, 63),
+                "feature": among("trend", "slope"),
+                "energy_ratio": st.booleans(),
+                "winsor": among(0.5, 3.0),
+            }
+        ),
+        "macd": st.fixed_dictionaries({"fast": among(3, 12), "width": among(30, 126)}),
+        "momentum": st.fixed_dictionaries({"periods": among((21,), (126, 252))}),
+        "weights": st.just({"buyback": 0.3}),
+    }
+)
 ensemble = st.fixed_dictionaries(
     {
         "preset": among("phase3", "phase4"),
@@ -82,17 +117,22 @@ ensemble = st.fixed_dictionaries(
         "low_volatility": low,
         "defensive": defensive,
         "risk": risk,
-    }
+    },
+    optional={"overlay": overlay},
 )
 chosen = st.one_of(
     st.tuples(st.just("regime_ensemble"), ensemble),
     st.tuples(st.just("low_volatility"), low),
     st.tuples(st.just("defensive"), defensive),
     st.tuples(st.just("quality_momentum"), st.builds(lambda t, r: t | {"regime": r}, tilt, regime)),
+    st.tuples(
+        st.sampled_from(("equal_weight", "low_volatility", "quality_momentum")),
+        st.builds(lambda o: {"overlay": o}, overlay),
+    ),
 )
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(chosen, st.data())
 def test_the_past_and_the_warmup_alone_decide(choice, data):
     name, given_settings = choice

@@ -1,0 +1,140 @@
+"""Live bars that are opened again after every reconnection, under the same number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ares7.errors import Ares7Error
+from live.client import convert
+from live.client.failures import Refused
+from live.client.link import Link
+from live.client.messages import ContractFacts, ErrorMessage, Message, SubscriptionFailed
+
+FIVE_SECONDS = ""
+"""Bar size that stands for IB's 5-second bars, which are a request of their own."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """What is subscribed; ``request`` is its number in the present connection, or -1."""
+
+    number: int
+    facts: ContractFacts
+    what: str
+    regular_hours: bool
+    bar_size: str
+    duration: str
+    request: int = -1
+
+
+class Subscriptions:
+    """Bars that should be flowing. Lives in the loop's thread.
+
+    Parameters
+    ----------
+    emit : callable
+        Takes the message when one fails.
+    """
+
+    def __init__(self, emit: Callable[[Message], None]) -> None:
+        self._emit = emit
+        self._all: dict[int, Subscription] = {}
+        self._count = 0
+
+    async def add(
+        self,
+        link: Link,
+        facts: ContractFacts,
+        *,
+        what: str,
+        regular_hours: bool,
+        bar_size: str,
+        duration: str,
+    ) -> int:
+        """Open a subscription and return its number.
+
+        Raises
+        ------
+        Refused
+            The gateway refused it within a moment.
+        """
+        self._count += 1
+        found = Subscription(self._count, facts, what, regular_hours, bar_size, duration)
+        await self._open(link, found)
+        self._all[found.number] = found
+        return found.number
+
+    async def _open(self, link: Link, wanted: Subscription) -> None:
+        what = f"live bars of {wanted.facts.symbol}"
+        await link.pace()
+        link.check_open(what)
+        contract, client = convert.contract(link.library, wanted.facts), link.ib.client
+        five = wanted.bar_size == FIVE_SECONDS
+        if five:
+            wanted.request = int(client.getReqId())
+        else:
+            wanted.request, answer = link.new_request(contract)
+            link.tap.history[wanted.request] = []
+        link.tap.bars[wanted.request] = (wanted.number, wanted.facts.con_id)
+        if five:
+            client.reqRealTimeBars(wanted.request, contract, 5, wanted.what, wanted.regular_hours, [])
+            return
+        hours = int(wanted.regular_hours)
+
+        def start() -> asyncio.Future[object]:
+            client.reqHistoricalData(
+                wanted.request,
+                contract,
+                "",
+                wanted.duration,
+                wanted.bar_size,
+                wanted.what,
+                hours,
+                2,
+                True,
+                [],
+            )
+            return answer
+
+        try:
+            await link.ask(what, start, link.options.history_timeout_s)
+        except Ares7Error:
+            link.tap.bars.pop(wanted.request, None)
+            raise
+        finally:
+            # The bars up to now: whoever wants them asks for history.
+            link.tap.history.pop(wanted.request, None)
+
+    async def reopen(self, link: Link) -> None:
+        """Open all again, in a new connection or after the servers lost them."""
+        for wanted in list(self._all.values()):
+            if wanted.request in link.tap.bars:
+                self._cancel(link, wanted)
+            try:
+                await self._open(link, wanted)
+            except Refused as error:
+                self._emit(SubscriptionFailed(wanted.number, wanted.facts.con_id, error.code, error.text))
+
+    def heard(self, error: ErrorMessage) -> None:
+        """Report the subscription that an error ends."""
+        for wanted in self._all.values():
+            if wanted.request == error.request != -1:
+                wanted.request = -1
+                self._emit(SubscriptionFailed(wanted.number, wanted.facts.con_id, error.code, error.text))
+
+    def remove(self, link: Link | None, number: int) -> None:
+        """End a subscription; nothing happens if there is none of this number."""
+        wanted = self._all.pop(number, None)
+        if wanted is not None and link is not None and link.is_open:
+            self._cancel(link, wanted)
+
+    @staticmethod
+    def _cancel(link: Link, wanted: Subscription) -> None:
+        if link.tap.bars.pop(wanted.request, None) is None:
+            return
+        if wanted.bar_size == FIVE_SECONDS:
+            link.ib.client.cancelRealTimeBars(wanted.request)
+        else:
+            link.ib.client.cancelHistoricalData(wanted.request)

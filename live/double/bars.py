@@ -1,0 +1,245 @@
+"""Bars as the gateway serves them: history, the unfinished bar, five-second bars."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from live.double.clock import NEW_YORK, Session, local, stamp
+from live.double.codec import text
+from live.double.market import Listing, Market
+from live.double.orders import Refused
+
+DAY = 86_400
+SIZES = {
+    "1 secs": 1, "5 secs": 5, "10 secs": 10, "15 secs": 15, "30 secs": 30, "1 min": 60, "2 mins": 120, "3 mins": 180,
+    "5 mins": 300, "10 mins": 600, "15 mins": 900, "20 mins": 1200, "30 mins": 1800, "1 hour": 3600,
+    "2 hours": 7200, "3 hours": 10800, "4 hours": 14400, "1 day": DAY,
+}  # fmt: skip
+WHAT = ("TRADES", "ADJUSTED_LAST", "MIDPRICE", "BID", "ASK")
+Row = tuple[str, float, float, float, float, float]
+"""Date, open, high, low, close, volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarRequest:
+    """A checked request for bars.
+
+    Attributes
+    ----------
+    end : float
+        Seconds since 1970; no bar begins at or after it.
+    count : int
+        Days to go back for daily bars, or seconds for shorter ones.
+    unit : str
+        Of ``count``: ``D`` sessions, ``C`` calendar days, ``S`` seconds.
+    seconds : int
+        Length of a bar.
+    epoch : bool
+        Write times of intraday bars as seconds since 1970.
+    adjusted_to_now : bool
+        ADJUSTED_LAST ends at the traded price.
+    """
+
+    request: int
+    listing: Listing
+    end: float
+    count: int
+    unit: str
+    seconds: int
+    what: str
+    epoch: bool
+    version: int
+    adjusted_to_now: bool
+
+
+def duration(words: str) -> tuple[int, str]:
+    """Count and unit of ``600 D``, ``3 Y``, ``1800 S``.
+
+    Raises
+    ------
+    Refused
+        321.
+    """
+    number, _, unit = words.strip().upper().partition(" ")
+    if not number.isdigit() or unit not in ("S", "D", "W", "M", "Y") or int(number) < 1:
+        raise Refused(321, "Error validating request.-'bK' : cause - Incorrect duration")
+    count = int(number)
+    if unit == "S" and count > DAY:
+        raise Refused(
+            321,
+            "Error validating request.-'bK' : cause - Historical data requests for durations longer than 86400 "
+            "seconds must be made in days",
+        )
+    if unit == "D" and count > 365:
+        raise Refused(
+            321,
+            "Error validating request.-'bK' : cause - Historical data requests for durations longer than 365 days "
+            "must be made in years.",
+        )
+    days = {"W": 7, "M": 31, "Y": 366}
+    return (count * days[unit], "C") if unit in days else (count, unit)
+
+
+def end_time(words: str, now: float) -> float:
+    """Seconds since 1970 of a request's end; empty is now.
+
+    Raises
+    ------
+    Refused
+        321.
+    """
+    if not words:
+        return now
+    parts = words.replace("  ", " ").split(" ")
+    try:
+        if len(parts) == 1 and "-" in words:
+            return dt.datetime.strptime(words, "%Y%m%d-%H:%M:%S").replace(tzinfo=dt.UTC).timestamp()
+        zone = NEW_YORK
+        if len(parts) > 2 and parts[2] in ("UTC", "GMT"):
+            zone = dt.UTC  # type: ignore[assignment]
+        pattern = "%Y%m%d %H:%M:%S" if len(parts) > 1 else "%Y%m%d"
+        when = dt.datetime.strptime(" ".join(parts[:2]), pattern).replace(tzinfo=zone)
+    except ValueError:
+        raise Refused(321, f"Error validating request.-'bK' : cause - Invalid end date {words!r}") from None
+    # A date alone means the end of that day.
+    return when.timestamp() if len(parts) > 1 else when.timestamp() + DAY
+
+
+def daily_rows(market: Market, asked: BarRequest) -> list[Row]:
+    """Daily bars up to the request's end; today's is there from the open on, unfinished until its close."""
+    now = market.clock.now
+    last = min(asked.end, now)
+    today = local(last).date()
+    dates = market.history.dates
+    stop = int(np.searchsorted(dates, np.datetime64(today, "D"), side="right"))
+    if asked.unit == "D":
+        known = np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, :stop]))[-asked.count :]
+    else:
+        first = int(np.searchsorted(dates, np.datetime64(today - dt.timedelta(days=asked.count), "D")))
+        known = first + np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, first:stop]))
+    rows = _finished(market, asked, known)
+    session = market.calendar.on(today)
+    if session is None or not rows or rows[-1][0] != f"{today:%Y%m%d}":
+        return rows
+    if last <= session.opens:
+        return rows[:-1]
+    if last < market.closes_at(asked.listing, session):
+        rows[-1] = (rows[-1][0], *market.partial_bar(asked.listing, today, session.opens, last))
+    return rows
+
+
+def _finished(market: Market, asked: BarRequest, known: np.ndarray) -> list[Row]:
+    h, c = market.history, asked.listing.column
+    by = np.full(len(known), market.split[c])
+    if asked.what == "ADJUSTED_LAST" and len(known):
+        ratio = h.ratio[c, known]
+        by = by / (ratio / ratio[-1] if asked.adjusted_to_now else ratio)
+    columns = [(x[c, known] / by).tolist() for x in (h.open, h.high, h.low, h.close)]
+    volume = np.round(h.volume[c, known] * market.split[c]).tolist()
+    dates = [day.replace("-", "") for day in h.dates[known].astype(str).tolist()]
+    return list(zip(dates, *columns, volume, strict=True))
+
+
+def intraday_rows(market: Market, asked: BarRequest) -> list[Row]:
+    """Bars within sessions, the running one included."""
+    last = min(asked.end, market.clock.now)
+    if asked.unit == "S":
+        first = last - asked.count
+    else:
+        days = asked.count * (7 / 5 if asked.unit == "D" else 1) + 1
+        first = last - days * DAY
+    rows: list[Row] = []
+    for session in market.calendar.sessions:
+        if session.closes <= first or session.opens >= last:
+            continue
+        if market.has_bar(asked.listing, session.date):
+            rows += _within(market, asked, session, max(first, session.opens), last)
+    return rows
+
+
+def _within(market: Market, asked: BarRequest, session: Session, first: float, last: float) -> list[Row]:
+    step, rows = asked.seconds, []
+    start = session.opens + math.floor((first - session.opens) / step) * step
+    while start < min(session.closes, last):
+        stop = min(start + step, session.closes, last)
+        when = str(int(start)) if asked.epoch else stamp(start, zone=asked.version > 173)
+        rows.append((when, *market.partial_bar(asked.listing, session.date, start, stop)))
+        start += step
+    return rows
+
+
+def history(market: Market, asked: BarRequest) -> list[str]:
+    """The answer to a request for history.
+
+    Raises
+    ------
+    Refused
+        162 when there is no bar.
+    """
+    rows = daily_rows(market, asked) if asked.seconds == DAY else intraday_rows(market, asked)
+    if not rows:
+        raise Refused(
+            162,
+            "Historical Market Data Service error message:HMDS query returned no data: "
+            + asked.listing.symbol,
+        )
+    fields = ["17", str(asked.request), _edge(rows[0][0]), _edge(rows[-1][0]), str(len(rows))]
+    side = _side(market, asked.what)
+    for when, opened, high, low, close, volume in rows:
+        if side:
+            opened, high, low, close = (round(x + side, 4) for x in (opened, high, low, close))
+        # The official client at version 157 needs an integer volume.
+        shares = int(volume)
+        fields += (
+            when, repr(opened), repr(high), repr(low), repr(close), str(shares), repr(close), str(shares // 100)
+        )  # fmt: skip
+    return fields
+
+
+def _edge(when: str) -> str:
+    return when if len(when) > 8 else f"{when}  00:00:00"
+
+
+def _side(market: Market, what: str) -> float:
+    return {"BID": -market.spread, "ASK": market.spread}.get(what, 0.0)
+
+
+def update(market: Market, asked: BarRequest) -> list[str] | None:
+    """The bar that is running now, or has just ended; None while the name does not trade."""
+    now = market.clock.now
+    today = local(now).date()
+    session = market.calendar.on(today)
+    if session is None or now <= session.opens or not market.has_bar(asked.listing, today):
+        return None
+    if asked.seconds == DAY:
+        if now >= market.closes_at(asked.listing, session):
+            bar = market.bar(asked.listing, today)
+        else:
+            bar = market.partial_bar(asked.listing, today, session.opens, now)
+        when = f"{today:%Y%m%d}"
+    else:
+        start = session.opens + math.floor((now - 1e-3 - session.opens) / asked.seconds) * asked.seconds
+        bar = market.partial_bar(asked.listing, today, start, now)
+        when = str(int(start)) if asked.epoch else stamp(start, zone=asked.version > 173)
+    if bar is None:
+        return None
+    opened, high, low, close, volume = bar
+    return [
+        "90", str(asked.request), str(int(volume) // 100), when, repr(opened), repr(close), repr(high), repr(low),
+        repr(close), str(int(volume)),
+    ]  # fmt: skip
+
+
+def real_time_bar(
+    market: Market, request: int, listing: Listing, what: str, session: Session, start: float
+) -> list[str]:
+    """One five-second bar."""
+    opened, high, low, close, volume = market.partial_bar(listing, session.date, start, start + 5.0)
+    side = _side(market, what)
+    prices = [text(round(x + side, 4) if side else x) for x in (opened, high, low, close)]
+    shares = str(int(volume))
+    return ["50", "3", str(request), str(int(start)), *prices, shares, prices[3], str(int(volume) // 100)]
