@@ -10,13 +10,14 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-nojit bench lint types secrets clean
+.PHONY: help backtest test test-stat test-nojit test-ib-async bench lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
 	@echo "make test        the whole test suite but the statistical tests"
 	@echo "make test-stat   statistical tests over many seeds (minutes)"
 	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
+	@echo "make test-ib-async  the tests of the IB connection with ib_async, in an environment of its own"
 	@echo "make bench       this project beside other engines: a table (minutes; docs/performance.md)"
 	@echo "make lint        ruff: rules and formatting"
 	@echo "make types       mypy, strict"
@@ -48,6 +49,17 @@ test-stat: $(VENV)/.dev
 
 test-nojit: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not real_data" tests/parity
+
+# ib_async and ib_insync cannot share an environment: their event packages write the same module.
+IB_ASYNC := .cache/ib_async
+IB_ASYNC_NEEDS := tests/client/requirements-ib_async.txt
+$(IB_ASYNC)/.installed: $(IB_ASYNC_NEEDS) | $(BIN)/python
+	$(BIN)/python -m venv --clear $(IB_ASYNC)
+	$(IB_ASYNC)/bin/python -m pip install --quiet --disable-pip-version-check -r $(IB_ASYNC_NEEDS)
+	@touch $@
+
+test-ib-async: $(IB_ASYNC)/.installed
+	$(IB_ASYNC)/bin/python -m pytest -q tests/client
 
 # Measures this project beside other engines, which live in environments of their own under .cache/bench.
 # Only what is quick: make bench BENCH=--quick

@@ -131,5 +131,5 @@ def _say_all(metrics: Metrics) -> None:
         _say(f"note: {note}")
 
 
-SHOW_OVERLAY = {"overlay-ablation": show_ablation, "overlay-optimize": show_overlay_optimize}
+SHOW_OVERLAY = {"overlay ablation": show_ablation, "overlay optimize": show_overlay_optimize}
 """How each study's result is shown, by the kind in its metrics."""

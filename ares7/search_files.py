@@ -37,7 +37,7 @@ class SearchResult:
         Configuration of the chosen point, complete: what a backtest, or live trading, would run.
     """
 
-    kind: Literal["grid", "optimize", "ladder", "overlay-ablation", "overlay-optimize"]
+    kind: Literal["grid", "optimize", "ladder", "overlay ablation", "overlay optimize"]
     config_yaml: str
     digest: str
     strategy: str

@@ -28,6 +28,13 @@ def _calendar(name: str, start: str, end: str) -> Any:
         ) from None
 
 
+def _spanning(first: np.datetime64, last: np.datetime64, calendar: str) -> Any:
+    """Calendar of whole years, so that the questions of one process are answered by the same one."""
+    margin = np.timedelta64(MARGIN_DAYS, "D")
+    begin, end = (first - margin).astype("datetime64[Y]"), (last + margin).astype("datetime64[Y]")
+    return _calendar(calendar, f"{begin}-01-01", f"{end}-12-31")
+
+
 def sessions(first: np.datetime64, last: np.datetime64, calendar: str = "XNYS") -> Dates:
     """All sessions from ``first`` to ``last``, both inclusive.
 
@@ -43,8 +50,7 @@ def sessions(first: np.datetime64, last: np.datetime64, calendar: str = "XNYS") 
     (T,) datetime64[D]
     """
     first, last = first.astype("datetime64[D]"), last.astype("datetime64[D]")
-    lo, hi = str(first - np.timedelta64(MARGIN_DAYS, "D")), str(last + np.timedelta64(MARGIN_DAYS, "D"))
-    known = _calendar(calendar, lo, hi).sessions.to_numpy().astype("datetime64[D]")
+    known = _spanning(first, last, calendar).sessions.to_numpy().astype("datetime64[D]")
     return np.ascontiguousarray(known[(known >= first) & (known <= last)])
 
 
@@ -73,28 +79,24 @@ def period_ends(dates: Dates, calendar: str = "XNYS") -> tuple[Bool1D, Bool1D]:
     return month, week
 
 
-def _around(day: np.datetime64, calendar: str) -> Any:
-    margin = np.timedelta64(MARGIN_DAYS, "D")
-    return _calendar(calendar, str(day - margin), str(day + margin))
-
-
 def local_date(now: dt.datetime, calendar: str = "XNYS") -> np.datetime64:
     """Date at the exchange at a moment that carries its time zone."""
     day = np.datetime64(now.astimezone(dt.UTC).date(), "D")
-    return np.datetime64(now.astimezone(_around(day, calendar).tz).date(), "D")
+    return np.datetime64(now.astimezone(_spanning(day, day, calendar).tz).date(), "D")
 
 
 def latest_closed(now: dt.datetime, calendar: str = "XNYS") -> np.datetime64:
     """Latest session whose close, an early one included, lies before a moment that carries its time zone."""
     moment = now.astimezone(dt.UTC)
-    known = _around(np.datetime64(moment.date(), "D"), calendar)
+    day = np.datetime64(moment.date(), "D")
+    known = _spanning(day, day, calendar)
     closed = [day for day, close in known.closes.items() if close < moment]
     return np.datetime64(closed[-1].date(), "D")
 
 
 def session_open(day: np.datetime64, calendar: str = "XNYS") -> dt.datetime:
     """When a session opens, in UTC."""
-    opened: dt.datetime = _around(day, calendar).session_open(str(day)).to_pydatetime()
+    opened: dt.datetime = _spanning(day, day, calendar).session_open(str(day)).to_pydatetime()
     return opened
 
 

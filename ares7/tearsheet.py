@@ -19,8 +19,8 @@ PAGES = {
     "walkforward": "ares7.tearsheet_walkforward",
     "optimize": "ares7.tearsheet_optimize",
     "ladder": "ares7.tearsheet_ladder",
-    "overlay-ablation": "ares7.tearsheet_overlay",
-    "overlay-optimize": "ares7.tearsheet_overlay_optimize",
+    "overlay ablation": "ares7.tearsheet_overlay",
+    "overlay optimize": "ares7.tearsheet_overlay_optimize",
 }
 """Module whose function ``page`` draws the run of a verb; imported when there is such a run."""
 

@@ -47,9 +47,9 @@ def optimize_result(
         risk_free=config.metrics.risk_free,
     )
     candidates = _candidates(config, books, done, windows)
-    level, settings = config.search.bootstrap.level, search.points.chosen.settings
+    level = config.search.bootstrap.level
     metrics = common(config, search, dict(windows)) | {
-        "kind": "overlay-optimize",
+        "kind": "overlay optimize",
         "overlays": list(done.names),
         "lambda": done.overlays["configured"].lam,
         "candidates": candidates,
@@ -71,12 +71,8 @@ def optimize_result(
         ],
         "notes": _notes(search, windows, done),
     }
-    proposed = settings.model_copy(update={"overlay": done.overlays["grid"]})
-    # Alone it might need fewer rows of warm-up, and start earlier.
-    period = config.period.model_copy(update={"start": search.dates[0].item()})
-    runs_it = config.model_copy(update={"period": period})
     return SearchResult(
-        kind="overlay-optimize",
+        kind="overlay optimize",
         config_yaml=config.to_yaml(),
         digest=search.digest[:8],
         strategy=search.points.chosen.name,
@@ -87,8 +83,16 @@ def optimize_result(
             "candidates": _candidate_rows(candidates),
             "active": _active(search, books),
         },
-        chosen_yaml=chosen_yaml_of(runs_it, proposed) if done.confirmed else None,
+        chosen_yaml=_proposal(config, search, done) if done.confirmed else None,
     )
+
+
+def _proposal(config: Config, search: Search, done: Optimised) -> str:
+    """Configuration that runs the best point as it was run here."""
+    # Alone it might need fewer rows of warm-up, and start earlier.
+    period = config.period.model_copy(update={"start": search.dates[0].item()})
+    settings = search.points.chosen.settings.model_copy(update={"overlay": done.overlays["grid"]})
+    return chosen_yaml_of(config.model_copy(update={"period": period}), settings)
 
 
 def _named(line: Mapping[str, Any]) -> str:

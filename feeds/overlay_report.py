@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ares7.batch import Market
 from ares7.bootstrap import Interval
 from ares7.config import Config
 from ares7.metrics import performance
@@ -36,7 +35,7 @@ def ablation_result(config: Config, search: Search, books: Sequence[Book]) -> Se
     full = next(book for book in books if book.name == f"{BLEND}_1")
     free = config.metrics.risk_free
     metrics = common(config, search, windows) | {
-        "kind": "overlay-ablation",
+        "kind": "overlay ablation",
         "blend": {"label": full.label, "overlays": list(full.overlay.engines) if full.overlay else []},
         "books": [
             {
@@ -51,10 +50,10 @@ def ablation_result(config: Config, search: Search, books: Sequence[Book]) -> Se
         "base_performance": performance(search.dates, books[0].done.nav, free),
         "verdicts": verdicts(books, found, windows, config.search.bootstrap.level),
         "trials": trials,
-        "notes": [*window_notes(windows), *_notes(config, search.bench.market, books)],
+        "notes": [*window_notes(windows), *_notes(config, books)],
     }
     return SearchResult(
-        kind="overlay-ablation",
+        kind="overlay ablation",
         config_yaml=config.to_yaml(),
         digest=search.digest[:8],
         strategy=search.points.chosen.name,
@@ -199,9 +198,11 @@ def _known(values: Any) -> Any:
     return values[np.isfinite(values)]
 
 
-def _notes(config: Config, market: Market, books: Sequence[Book]) -> list[str]:
+def _notes(config: Config, books: Sequence[Book]) -> list[str]:
+    level = config.search.bootstrap.level
     lines = [
-        f"{len(books) - 1} comparisons a window, each with its own interval: one in twenty excludes 0 by chance alone",
+        f"{len(books) - 1} comparisons a window, each with an interval of its own: about {1 - level:.0%} of them "
+        "exclude 0 by chance alone",
         "gross: the same trades with each session's fees put back",
         "capacity: the NAV at which 1 % of what is traded takes more than 5 % of its session's volume; of the whole "
         "book, and of its stocks, which are all that overlays trade",

@@ -23,7 +23,7 @@ ORDER_TYPES = {
 DATED = "%Y%m%d-%H:%M:%S"
 
 
-class IBOrder(bt.OrderBase):
+class IBOrder(bt.OrderBase):  # type: ignore[misc]
     """An order of a strategy; its state comes from the wire alone (`live.order_book`).
 
     Parameters

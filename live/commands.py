@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,14 +113,26 @@ def _terminated(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """What systemd or a person stops still writes its last line and gives its lock back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def daily(call: Call) -> Done:
     """Tilts, blend and final weights of the latest session: everything or nothing."""
     from live import daily as job
     from live.daily_log import utc_now
 
-    # What systemd or a person stops still writes its last line and gives its lock back.
-    signal.signal(signal.SIGTERM, _terminated)
-    done = job.daily(call.config, call.choose, call.root, utc_now, _day(call), demo=call.args.demo)
+    with _ended_by_sigterm():
+        done = job.daily(call.config, call.choose, call.root, utc_now, _day(call), demo=call.args.demo)
     if done.content["skipped"]:
         return Done(done.content, (f"skipped: {done.content['reason']}",))
     lines = (

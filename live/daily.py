@@ -22,9 +22,9 @@ from live.acting_session import Acting, NoSession, acting
 from live.base_weights import Base, takes_overlays
 from live.daily_lock import exclusive
 from live.daily_log import COMBINER, JOB, Clock, JobLog, alert, logged
-from live.outputs import Outputs
+from live.outputs import Outputs, read_sidecar
 from live.overlay_apply import apply_step, base_of
-from live.overlay_files import Named, blend_name, read_tilts
+from live.overlay_files import Named, blend_name, read_tilts, tilt_name
 from live.overlay_job import Job, Made
 from live.overlay_steps import borrowed_blend, combine_step, engine_step
 
@@ -63,15 +63,18 @@ def overlaid_choice(config: Config, choose: Choose) -> tuple[Chosen, OverlayPara
             f"strategy.overlays {list(named)} and daily.engines {list(engines)} differ, so that the job would trade "
             "another book than the backtest; set one to the other"
         )
-    wanted = config.strategy.model_copy(update={"overlays": engines})
-    params = config.model_copy(update={"strategy": wanted}).strategy_params
-    overlay = OverlayParams.model_validate(params["overlay"])
-    chosen = choose(config.strategy.name, config.strategy.params)
+    own = config.strategy
+    chosen = choose(own.name, own.params)
     if takes_overlays(chosen.strategy):
+        acting = config.model_copy(update={"strategy": own.model_copy(update={"overlays": engines})})
+        params = acting.strategy_params
+        wanted = params["overlay"]
         # The book keeps its gross; what the files are rescaled to is decided when the blend is applied.
-        chosen = choose(
-            config.strategy.name, params | {"overlay": params["overlay"] | {"normalize": "base_gross"}}
-        )
+        chosen = choose(own.name, params | {"overlay": wanted | {"normalize": "base_gross"}})
+        overlay = chosen.settings.overlay.model_copy(update={"normalize": wanted["normalize"]})  # type: ignore[attr-defined]
+    else:
+        settings = config.overlay.model_dump() | {"engines": engines, "lam": own.overlay_lambda}
+        overlay = OverlayParams.model_validate(settings)
     require_margin(config, chosen.settings)
     return chosen, overlay
 
@@ -185,9 +188,23 @@ def _open(job: Job, log: JobLog, clock: Clock) -> None:
         log.line(f"WARNING the open of {acting.effective}, on which these weights were to trade, has passed")
     for name in job.outputs.recover():
         log.line(f"Recovered: {name}, which a killed job had left to publish")
+    for name in job.engines:
+        _say_if_older(job, log, tilt_name(name, demo=job.demo))
     panel = job.market.panel
     if panel is not None and panel.provenance.get("synthetic"):
         log.line("SYNTHETIC market: these weights are of no real security")
+
+
+def _say_if_older(job: Job, log: JobLog, name: str) -> None:
+    """Warn where a file that is named the latest is about to be one of an earlier session."""
+    try:
+        found = read_sidecar(job.outputs.find(name))
+    except DataError:
+        return
+    if found and str(found.get("as_of")) > str(job.acting.as_of):
+        log.line(
+            f"WARNING {name} is of {found['as_of']} and will be of {job.acting.as_of}; run that session again"
+        )
 
 
 def _overlays(job: Job, log: JobLog, clock: Clock) -> list[Made]:

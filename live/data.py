@@ -1,4 +1,4 @@
-"""A Backtrader feed on Interactive Brokers: finished session bars through the barrier, or intraday bars as they come."""
+"""A Backtrader feed on Interactive Brokers: finished session bars through the barrier, or intraday bars live."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from live.client.messages import (
     State,
     StateChanged,
 )
-from live.client.options import Options
+from live.client.options import HistoryPacing, Options
 from live.client.order_messages import (
     Commission,
     CompletedOrder,
@@ -97,8 +97,10 @@ class IBStore:
             raise ConfigError(f"clock: gateway is for a double on this machine; {host} has a clock of its own")
         settings = client_options or Options()
         if self.options.clock == "gateway":
-            # A double's days last seconds: its clock is right by definition, and it has no nightly reset of IB's.
-            settings = settings.model_copy(update={"max_skew_s": None, "quiet": None})
+            # A double's days last seconds: its clock is right by definition, IB's nightly reset and its limits on
+            # history, which are in real seconds, mean nothing.
+            unpaced = HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6)
+            settings = settings.model_copy(update={"max_skew_s": None, "quiet": None, "history": unpaced})
         self.client = Client(host, port, client_id, account, options=settings)
         self.datas: list[IBData] = []
         self.broker: IBBroker | None = None
@@ -177,9 +179,8 @@ class IBStore:
         wanted = {(data.p.symbol, data.p.kind) for data in self.datas}
         found = self.client.qualify(sorted(wanted))
         if found.problems:
-            first = found.problems[0]
-            more = f" ({len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
-            raise MissingData(f"{first.text}{more}")
+            first, *others = found.problems.values()
+            raise MissingData(f"{first.text}{f' ({len(others)} more)' if others else ''}")
         for data in self.datas:
             data.facts = found.facts[data.p.symbol]
 
@@ -379,7 +380,7 @@ class IBStore:
         if not due:
             return
         try:
-            answers = [*self.client.open_orders(), *self.client.completed_orders(), *self.client.executions()]
+            answers: list[OpenOrder | CompletedOrder | Execution] = [*self.client.open_orders(), *self.client.completed_orders(), *self.client.executions()]
         except ServiceUnavailable as error:
             self.note(f"{len(due)} orders could not be looked for: {error}")
             return

@@ -58,8 +58,9 @@ def open_order(library: Library, contract: Any, order: Any, state: Any) -> OpenO
         quantity=float(order.totalQuantity),
         order_type=order.orderType,
         tif=order.tif,
-        limit_price=number(library, order.lmtPrice),
-        stop_price=number(library, order.auxPrice),
+        # An order without such a price comes back with 0, or with none.
+        limit_price=number(library, order.lmtPrice) or None,
+        stop_price=number(library, order.auxPrice) or None,
         oca_group=order.ocaGroup,
         status=state.status,
         commission=number(library, state.commission),

@@ -182,7 +182,10 @@ def _table(facts: ContractFacts, what: str, bars: list[Any], sessions: int) -> D
 
 def _iso(text: Any) -> str:
     text = str(text)
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) == 8 else text[:10]
+    if len(text) == 8:
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    # Not as documented for daily bars, but harmless: seconds since 1970.
+    return f"{convert.parse_bar_date(text):%Y-%m-%d}"
 
 
 async def quote(link: Link, facts: ContractFacts) -> Quote:

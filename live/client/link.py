@@ -22,6 +22,14 @@ UNKEYED = {"open orders": READ_ONLY, "completed orders": READ_ONLY, "account val
 """Queries without a request id, and the error (with request id -1) that answers them instead of data."""
 
 
+def library_limit(messages_per_s: int) -> int:
+    """Limit of the library itself, a little above ours: what it holds back is lost when the connection drops.
+
+    IB disconnects above 50 messages a second.
+    """
+    return min(50, messages_per_s + 3) if messages_per_s else 0
+
+
 class Link:
     """A socket to the gateway with the library's decoder, and our own time-out on everything.
 
@@ -57,7 +65,7 @@ class Link:
         self.ib = library.IB()
         self.ib.RaiseRequestErrors = True
         self.ib.TimezoneTWS = options.time_zone
-        self.ib.client.MaxRequests = options.messages_per_s
+        self.ib.client.MaxRequests = library_limit(options.messages_per_s)
         self.tap = Tap(library, self.ib.wrapper, self._wire(emit))
         self.ib.client.decoder.wrapper = self.tap
         self.handshake = Handshake(self.ib.client.conn, library.min_server_version, self._refuse)
@@ -148,6 +156,8 @@ class Link:
         if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
             self._open = not self._gone.done()
         if self._open:
+            # The message that started the session counts as well.
+            self._rate.wait(asyncio.get_running_loop().time())
             return
         error = connecting.exception() if connecting.done() else None
         gone = self._gone.done()

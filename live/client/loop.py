@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ares7.errors import ServiceUnavailable
 
 T = TypeVar("T")
+LOOKUP_S = 1.0
 
 
 class LoopThread:
@@ -52,6 +53,9 @@ class LoopThread:
     def _main(self, ready: threading.Event) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        # Names of hosts are looked up in a thread; ours, so that it can be ended.
+        lookup = concurrent.futures.ThreadPoolExecutor(1, f"{self._name}-lookup")
+        loop.set_default_executor(lookup)
         self._loop = loop
         loop.call_soon(ready.set)
         try:
@@ -59,6 +63,10 @@ class LoopThread:
         finally:
             self._loop = None
             self._finish(loop)
+            # A look-up cannot be interrupted: wait for it a moment, no longer.
+            ending = threading.Thread(target=lookup.shutdown, daemon=True)
+            ending.start()
+            ending.join(LOOKUP_S)
             asyncio.set_event_loop(None)
             loop.close()
 

@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +56,11 @@ def ensure_event_loop() -> None:
     except RuntimeError:
         pass
     try:
-        asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
+        with warnings.catch_warnings():
+            # Python 3.12 and 3.13 still make one up in the main thread, and warn.
+            warnings.simplefilter("error", DeprecationWarning)
+            asyncio.get_event_loop_policy().get_event_loop()
+    except (RuntimeError, DeprecationWarning):
         asyncio.set_event_loop(asyncio.new_event_loop())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ares7.errors import Ares7Error
 from live.client import convert
-from live.client.failures import Refused
+from live.client.failures import NoAnswer, Refused
 from live.client.link import Link
 from live.client.messages import ContractFacts, ErrorMessage, Message, SubscriptionFailed
 
@@ -114,15 +114,20 @@ class Subscriptions:
                 self._cancel(link, wanted)
             try:
                 await self._open(link, wanted)
-            except Refused as error:
-                self._emit(SubscriptionFailed(wanted.number, wanted.facts.con_id, error.code, error.text))
+            except (Refused, NoAnswer) as error:
+                # An error on its request was reported already, when it was heard.
+                if wanted.request != -1:
+                    self._fail(wanted, getattr(error, "code", 0), str(error))
 
     def heard(self, error: ErrorMessage) -> None:
         """Report the subscription that an error ends."""
         for wanted in self._all.values():
             if wanted.request == error.request != -1:
-                wanted.request = -1
-                self._emit(SubscriptionFailed(wanted.number, wanted.facts.con_id, error.code, error.text))
+                self._fail(wanted, error.code, error.text)
+
+    def _fail(self, wanted: Subscription, code: int, text: str) -> None:
+        wanted.request = -1
+        self._emit(SubscriptionFailed(wanted.number, wanted.facts.con_id, code, text))
 
     def remove(self, link: Link | None, number: int) -> None:
         """End a subscription; nothing happens if there is none of this number."""

@@ -14,13 +14,16 @@ from live.client.link import Link
 from live.client.messages import AccountKind, CompletedOrder, Execution, OpenOrder, PositionRow
 from live.client.notices import READ_ONLY
 
-PAPER_PREFIXES = ("DU", "DF", "DI")
+PAPER_PREFIXES = ("DU", "DF")
 PAPER_PORTS = (4002, 7497)
 REAL_PORTS = (4001, 7496)
 
 
 def account_kind(account: str) -> AccountKind:
-    """Paper or real money by the account id: simulated accounts begin with DU, DF or DI (IB's convention)."""
+    """Paper or real money by the account id: simulated accounts begin with DU or DF (IB's convention).
+
+    Anything else counts as real money, so that an unknown kind of account is treated with more care, not less.
+    """
     return AccountKind.PAPER if account.upper().startswith(PAPER_PREFIXES) else AccountKind.REAL
 
 

@@ -180,10 +180,10 @@ class Tap:
         if request in self.ticks:
             self.tick_kinds[request] = kind
 
-    def tickSize(self, request: int, tick: int, size: float) -> None:
-        """Sizes are not used."""
+    def ignore(self, *_: Any) -> None:
+        """What a quote brings besides prices is not used."""
 
-    tickString = tickGeneric = tickReqParams = tickSize
+    tickSize = tickString = tickGeneric = tickReqParams = ignore
 
     def error(self, request: int, code: int, text: str, reject: str = "") -> None:
         """Emit an error or a notice, then let the wrapper fail the request it belongs to."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from ares7.errors import ConfigError
 from live.double import incidents, wire
 from live.double.account import Account, mark
 from live.double.clock import local, moment
-from live.double.faults import TimedFault
+from live.double.faults import MessageFault, TimedFault
+from live.double.knobs import Knobs
 from live.double.orders import Execution, Order
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ class Actions:
         if deed is None:
             known = sorted(name for name in dir(self) if not name.startswith("_") and name != "plan")
             raise ConfigError(f"fault script: no deed {fault.do!r}; there are {', '.join(known)}")
+        _check_arguments(fault, deed)
         clock = self._gateway.clock
         if fault.at is not None:
             clock.at(moment(fault.at), lambda: deed(**fault.arguments))
@@ -157,8 +162,6 @@ class Actions:
 
     def arm(self, **fault: Any) -> None:
         """Arm a fault on messages from now on (`live.double.faults`)."""
-        from live.double.faults import MessageFault
-
         self._gateway.faults.arm(MessageFault(**fault))
 
     def set(self, **knobs: Any) -> None:
@@ -282,3 +285,15 @@ class Actions:
     def add_listing(self, symbol: str, *, currency: str = "USD", exchange: str = "MEXI") -> None:
         """List a symbol a second time, so that it is ambiguous or in another currency."""
         self._gateway.market.add_listing(symbol, currency=currency, exchange=exchange)
+
+
+def _check_arguments(fault: TimedFault, deed: Any) -> None:
+    """Refuse a script whose deed would fail for its arguments once its time comes."""
+    try:
+        inspect.signature(deed).bind(**fault.arguments)
+        if fault.do == "set":
+            Knobs(**fault.arguments)
+        if fault.do == "arm":
+            MessageFault(**fault.arguments)
+    except (TypeError, ValidationError) as error:
+        raise ConfigError(f"fault script: {fault.do} with {fault.arguments}: {error}") from None

@@ -147,16 +147,15 @@ def _finished(market: Market, asked: BarRequest, known: np.ndarray) -> list[Row]
 def intraday_rows(market: Market, asked: BarRequest) -> list[Row]:
     """Bars within sessions, the running one included."""
     last = min(asked.end, market.clock.now)
-    if asked.unit == "S":
-        first = last - asked.count
+    sessions = [session for session in market.calendar.sessions if session.opens < last]
+    if asked.unit == "D":
+        # Days of this unit are sessions, the running one included.
+        sessions, first = sessions[-asked.count :], 0.0
     else:
-        days = asked.count * (7 / 5 if asked.unit == "D" else 1) + 1
-        first = last - days * DAY
+        first = last - asked.count * (1 if asked.unit == "S" else DAY)
     rows: list[Row] = []
-    for session in market.calendar.sessions:
-        if session.closes <= first or session.opens >= last:
-            continue
-        if market.has_bar(asked.listing, session.date):
+    for session in sessions:
+        if session.closes > first and market.has_bar(asked.listing, session.date):
             rows += _within(market, asked, session, max(first, session.opens), last)
     return rows
 

@@ -14,7 +14,7 @@ from live.double.account import Account
 from live.double.clock import Clock
 from live.double.knobs import Knobs
 from live.double.market import Listing, Market
-from live.double.orders import Execution, Order, Refused, conform, number
+from live.double.orders import Execution, Order, Refused, conform, prices
 from live.double.working import work
 
 
@@ -132,7 +132,9 @@ class Engine:
 
     def _new(self, client_id: int, raw: dict[str, Any], listing: Listing) -> Order:
         account = checks.account(list(self.accounts), raw["account"])
-        order = Order(
+        kind = conform(raw["orderType"])
+        limit, stop = prices(kind, raw)
+        return Order(
             order_id=int(raw["orderId"]),
             client_id=client_id,
             perm_id=self.new_perm_id(),
@@ -140,9 +142,9 @@ class Engine:
             account=account,
             action="SELL" if raw["action"] == "SSHORT" else raw["action"],
             quantity=float(raw["totalQuantity"]),
-            kind=conform(raw["orderType"]),
-            limit=number(raw["lmtPrice"]),
-            stop=number(raw["auxPrice"]),
+            kind=kind,
+            limit=limit,
+            stop=stop,
             tif=raw["tif"] or "DAY",
             oca=raw["ocaGroup"],
             parent_id=int(raw["parentId"] or 0),
@@ -151,7 +153,6 @@ class Engine:
             raw=raw,
             placed_at=self.clock.now,
         )
-        return order
 
     def _check(self, order: Order) -> None:
         try:
@@ -215,7 +216,8 @@ class Engine:
 
     def _modify(self, order: Order, raw: dict[str, Any]) -> Order:
         order.quantity = max(float(raw["totalQuantity"]), order.filled)
-        order.limit, order.stop, order.raw = number(raw["lmtPrice"]), number(raw["auxPrice"]), raw
+        order.limit, order.stop = prices(order.kind, raw)
+        order.raw, order.placed_at = raw, self.clock.now
         order.transmit = raw["transmit"] == "1"
         order.stop_timers()
         if order.transmit:

@@ -2,9 +2,10 @@
 
 A script is a list of mappings, from YAML or Python. Two kinds:
 
-``{on: placeOrder, nth: 3, do: swallow}`` acts on messages: ``on`` is a name (``*`` any; requests as in
-`live.double.layouts`, replies as in `live.double.recorder`), ``nth`` the first match that is affected (default 1),
-``times`` how many are (default 1, 0 for ever), ``client`` and ``contains`` (a field's text) narrow it. ``do`` is
+``{on: placeOrder, nth: 3, do: swallow}`` acts on messages. ``on`` is a name (``*`` any; requests as in
+`live.double.layouts`, replies as in `live.double.recorder`); ``nth`` is the first match that is affected (default
+1), ``times`` how many are (default 1, 0 for ever), ``every: n`` instead that one and every n-th after it; ``client``
+and ``contains`` (a field's text) narrow it. ``do`` is
 
 - ``swallow``: it is lost;
 - ``duplicate``: it comes twice;
@@ -41,6 +42,7 @@ class MessageFault(BaseModel):
     do: Deed
     nth: int = Field(default=1, ge=1)
     times: int = Field(default=1, ge=0)
+    every: int | None = Field(default=None, ge=1)
     client: int | None = None
     contains: str | None = None
     seconds: float = Field(default=1.0, ge=0)
@@ -74,6 +76,8 @@ class _Armed:
         if fault.contains is not None and fault.contains not in fields:
             return False
         self.seen += 1
+        if fault.every is not None:
+            return self.seen >= fault.nth and (self.seen - fault.nth) % fault.every == 0
         return self.seen >= fault.nth and (fault.times == 0 or self.seen < fault.nth + fault.times)
 
 

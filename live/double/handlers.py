@@ -17,7 +17,9 @@ Handler = Callable[["Gateway", "ClientSession", dict[str, Any]], None]
 def _start(gateway: Gateway, session: ClientSession, values: dict[str, Any]) -> None:
     session.client = int(values["clientId"])
     taken = session.client in gateway.knobs.clients_in_use or any(
-        other.client == session.client and other is not session and other.ready for other in gateway.sessions
+        other.client == session.client and other.ready and not other.closed
+        for other in gateway.sessions
+        if other is not session
     )
     if taken:
         session.error(

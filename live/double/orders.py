@@ -174,6 +174,12 @@ def number(value: str) -> float | None:
     return float(value)
 
 
+def prices(kind: str, raw: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Limit and stop price of an order; a price that its type does not use counts for nothing."""
+    limit = number(raw["lmtPrice"]) if kind in WITH_LIMIT else None
+    return limit, number(raw["auxPrice"]) if kind in WITH_STOP else None
+
+
 def conform(kind: str) -> str:
     """The order type in the gateway's spelling."""
     return {"MKTCLS": "MOC", "LMTCLS": "LOC", "STPLMT": "STP LMT"}.get(kind, kind)

@@ -20,6 +20,10 @@ REPLIES = {
 """Names of the gateway's messages by id."""
 
 
+ORDER_REF = 26
+"""Place of the order reference among the fields of placeOrder."""
+
+
 class Entry(NamedTuple):
     """One message.
 
@@ -93,7 +97,7 @@ class Recorder:
 
     def order_refs(self) -> list[str]:
         """Order references of the orders that reached the gateway, in order."""
-        return [entry.fields[22] for entry in self.named("placeOrder", "in")]
+        return [entry.fields[ORDER_REF] for entry in self.named("placeOrder", "in")]
 
     def names(self, way: str = "out", client: int | None = None) -> list[str]:
         """Names of the messages of one way, in order."""

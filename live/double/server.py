@@ -130,6 +130,15 @@ class Gateway:
         """Stop."""
         await self.stop()
 
+    async def until_broken(self, stop: asyncio.Event) -> None:
+        """Wait for ``stop``; an error on the running clock is raised here."""
+        waiting = asyncio.create_task(stop.wait())
+        tasks = {waiting} if self._running is None else {waiting, self._running}
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in done - {waiting}:
+            task.result()
+
     async def listen(self) -> None:
         """Accept connections, on the same port as before if there was one."""
         if self._server is not None:
@@ -173,7 +182,8 @@ class Gateway:
             self.advance(max(target, self.clock.now))
 
     def _plan_session(self, session: Session) -> None:
-        self.clock.at(max(session.opens, self.clock.now), lambda: self._open(session))
+        if session.opens >= self.clock.now:
+            self.clock.at(session.opens, lambda: self._open(session))
         self.clock.at(session.closes, lambda: self._close(session))
 
     def _open(self, session: Session) -> None:
@@ -213,7 +223,7 @@ class Gateway:
 
     def to_client(self, client: int) -> list[ClientSession]:
         """Connections of a client id."""
-        return [session for session in self.sessions if session.client == client and session.ready]
+        return [s for s in self.sessions if s.client == client and s.ready and not s.closed]
 
     def order_changed(self, order: Order, *, status: bool = True) -> None:
         """Send an open order, and its status."""

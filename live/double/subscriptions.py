@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from live.double.session import ClientSession
 
 BAR_SECONDS = 5.0
-DELAYED = 65
-"""Added to the number of a tick that is delayed (1, 2, 4, 6, 7); 9 and 14 have numbers of their own."""
+DELAYED = {1: 66, 2: 67, 4: 68, 6: 72, 7: 73, 9: 75, 14: 76}
+"""Number of a tick when it is delayed."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Subscriptions:
             if feed.sent.get(kind) == (price, size):
                 continue
             feed.sent[kind] = price, size
-            number = {9: 75, 14: 76}.get(kind, kind + DELAYED) if feed.delayed else kind
+            number = DELAYED[kind] if feed.delayed else kind
             self.session.send(wire.tick(request, number, price, size))
 
     def five_seconds(self, gateway: Gateway, request: int, listing: Listing, what: str) -> None:

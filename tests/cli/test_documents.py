@@ -27,6 +27,9 @@ SMALL = {
     "symbols: 200": "symbols: 30",
     "start: 2010-01-04": "start: 2014-01-02",
     "end: 2025-12-31": "end: 2018-12-31",
+    "train: {start: 2016-01-01, end: 2019-12-31}": "train: {start: 2016-01-01, end: 2016-12-31}",
+    "validation: {start: 2020-01-01, end: 2021-12-31}": "validation: {start: 2017-01-01, end: 2017-06-30}",
+    "test: {start: 2022-01-01, end: 2024-12-31}": "test: {start: 2017-07-01, end: 2017-12-31}",
     "start: 2020-01-01, end: 2021-12-31": "start: 2017-01-01, end: 2017-06-30",
     "start: 2022-01-01, end: 2024-12-31": "start: 2017-07-01, end: 2017-12-31",
     "start: 2025-01-01, end: 2025-12-31": "start: 2018-01-01, end: 2018-12-31",
@@ -59,7 +62,7 @@ def commands(document):
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project with a smaller synthetic market, and two finished runs RUN1 and RUN2."""
-    for name in ("ares7", "strategies", "feeds", "analyzers"):
+    for name in ("ares7", "strategies", "feeds", "analyzers", "live"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "run.py", tmp_path)
     text = (ROOT / "config.yaml").read_text()

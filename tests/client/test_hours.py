@@ -38,7 +38,9 @@ def test_several_spans_of_a_day_are_joined():
     assert (span.opens, span.closes) == (at("2024-07-02T13:30+00:00"), at("2024-07-02T20:00+00:00"))
 
 
-@pytest.mark.parametrize("text", ["20240702:0930", "nonsense", "2024:0930-2024:1600", "20240702:9999-20240702:1600"])
+@pytest.mark.parametrize(
+    "text", ["20240702:0930", "nonsense", "2024:0930-2024:1600", "20240702:9999-20240702:1600"]
+)
 def test_hours_that_cannot_be_read_are_refused(text):
     with pytest.raises(DataError, match="cannot be read"):
         parse_hours(text, NEW_YORK)
@@ -50,13 +52,18 @@ def test_an_unknown_zone_is_refused():
 
 
 def test_hours_that_agree_with_the_calendar_raise_nothing():
-    assert disagreements(facts("20240702:0930-20240702:1600;20240703:0930-20240703:1300;20240704:CLOSED")) == ()
+    assert (
+        disagreements(facts("20240702:0930-20240702:1600;20240703:0930-20240703:1300;20240704:CLOSED")) == ()
+    )
 
 
 @pytest.mark.parametrize(
     ("hours", "says"),
     [
-        ("20240703:0930-20240703:1600", "2024-07-03: IB says 13:30 to 20:00 UTC, calendar XNYS says 13:30 to 17:00"),
+        (
+            "20240703:0930-20240703:1600",
+            "2024-07-03: IB says 13:30 to 20:00 UTC, calendar XNYS says 13:30 to 17:00",
+        ),
         ("20240704:0930-20240704:1600", "2024-07-04: IB says 13:30 to 20:00 UTC, calendar XNYS says closed"),
         ("20240702:CLOSED", "2024-07-02: IB says closed, calendar XNYS says 13:30"),
     ],

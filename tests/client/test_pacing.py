@@ -41,7 +41,7 @@ def test_an_identical_request_waits_fifteen_seconds(pacer):
 def test_a_contract_has_fewer_than_six_requests_in_two_seconds(pacer):
     assert [pacer.wait(0.1 * i, 1, i, small=False) for i in range(5)] == [0.0] * 5
     assert pacer.wait(0.5, 1, 5, small=False) == pytest.approx(1.5)
-    assert pacer.wait(0.5, 2, 5, small=False) == 0.0
+    assert pacer.wait(0.5, 2, "other", small=False) == 0.0
     assert pacer.wait(2.0, 1, 5, small=False) == 0.0
 
 

@@ -128,7 +128,9 @@ def test_a_gateway_that_is_too_old_is_refused_with_its_version():
     assert "offers protocol version 76, and 157 is the oldest" in refused[0]
 
 
-@pytest.mark.parametrize("text", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0\0\0\x05hello"])
+@pytest.mark.parametrize(
+    "text", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0\0\0\x05hello"]
+)
 def test_another_protocol_is_recognised(text):
     _, refused, _ = handshake(text, 1)
     assert "this is no TWS or IB Gateway" in refused[0]

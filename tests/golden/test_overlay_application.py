@@ -1,4 +1,4 @@
-"""Application of a blend to base weights, worked out by hand (rulings 21): cap .02, tilts are fractions of the block."""
+"""Application of a blend, worked out by hand (rulings 21): cap .02, tilts are fractions of the stock block."""
 
 from __future__ import annotations
 

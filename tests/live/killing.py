@@ -46,7 +46,7 @@ def killed_at(point: int, desk: Desk, session: str) -> int:
 
 
 def state(desk: Desk, earlier: dict[str, str]) -> dict[str, Any]:
-    """Whether the pairs that readers find are whole, of which sessions, and whether the dated old ones are untouched."""
+    """Of which sessions the pairs are that readers find whole, and whether the dated old ones are untouched."""
     outputs, found = Outputs(desk.outputs), {}
     for name in ("wavelet_overlay_latest.csv", "pead_overlay_latest.csv"):
         sidecar = read_sidecar(outputs.find(name))
@@ -76,7 +76,9 @@ def main(home: str, session0: str, session1: str) -> None:
                 break
             answer = {"point": point, "signal": os.WTERMSIG(status), **state(desk, earlier)}
             desk.daily(session1)
-            answers.append(answer | {"after": desk.bytes(), "left": sorted(p.name for p in desk.outputs.iterdir())})
+            answers.append(
+                answer | {"after": desk.bytes(), "left": sorted(p.name for p in desk.outputs.iterdir())}
+            )
     json.dump(answers, sys.stdout)
 
 

@@ -202,7 +202,7 @@ def test_without_a_date_it_acts_on_the_latest_session_that_has_closed(desk, case
     now, session = WHEN[case]
     done = desk.daily(now=now)
     assert done.content["session"] == session
-    assert set(r["date"] for r in desk.rows("wavelet_overlay_latest.csv")) == {session}
+    assert {r["date"] for r in desk.rows("wavelet_overlay_latest.csv")} == {session}
 
 
 SKIPPED = {
@@ -279,7 +279,9 @@ def test_funds_and_names_outside_the_universe_keep_their_weight(make_desk, desk)
     desk.daily(DAY)
     stocks = list(desk.weights(DAY))[:3]
     path = desk.folder / "base.csv"
-    path.write_text(f"date,symbol,weight\n{DAY},{stocks[0]},0.2\n{DAY},{stocks[1]},0.2\n{DAY},TLT,0.3\n{DAY},ZZZZ,0.1\n")
+    path.write_text(
+        f"date,symbol,weight\n{DAY},{stocks[0]},0.2\n{DAY},{stocks[1]},0.2\n{DAY},TLT,0.3\n{DAY},ZZZZ,0.1\n"
+    )
     other = make_desk(daily={"base": str(path)})
     other.daily(DAY)
     found = other.weights(DAY)
@@ -302,7 +304,16 @@ def test_the_script_runs_as_cron_would_run_it(desk, tmp_path):
     elsewhere.mkdir()
     if not (ROOT / ".venv/bin/python").exists():
         pytest.skip("the script finds the Python of .venv")
-    command = ["env", "-i", str(script), "--config", str(desk.folder / "config.yaml"), "--date", DAY, "--json"]
+    command = [
+        "env",
+        "-i",
+        str(script),
+        "--config",
+        str(desk.folder / "config.yaml"),
+        "--date",
+        DAY,
+        "--json",
+    ]
     done = as_cron(command, elsewhere)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["session"] == DAY
@@ -342,7 +353,9 @@ def test_a_week_of_sessions_uses_the_tilts_of_its_friday(desk):
     assert len(days) == 5
     assert len(seen) == 1
     desk.daily("2017-12-15")
-    assert tuple((r["symbol"], r["tilt_wavelet"]) for r in desk.rows("wavelet_overlay_latest.csv")) not in seen
+    assert (
+        tuple((r["symbol"], r["tilt_wavelet"]) for r in desk.rows("wavelet_overlay_latest.csv")) not in seen
+    )
 
 
 @pytest.fixture
@@ -361,3 +374,31 @@ def test_the_time_zone_of_the_machine_has_no_say(desk, any_zone):
         time.tzset()
         assert desk.daily(now="2017-12-21 03:00:00").content["session"] == DAY
         assert desk.bytes() == first
+
+
+def test_a_session_of_the_past_says_that_the_latest_files_go_back(desk):
+    desk.daily(DAY)
+    desk.daily("2017-12-18")
+    warned = [
+        line for line in desk.log() if line.startswith("WARNING wavelet_overlay_latest.csv is of 2017-12-20")
+    ]
+    assert len(warned) == 1
+    desk.daily(DAY)
+    assert not any("will be of" in line for line in desk.log())
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["strategy.params.overlay={foo: 1}", "strategy.params.overlay=much", "strategy.params.overlay={cap: -1}"],
+)
+def test_wrong_settings_of_overlays_are_one_error(desk, override):
+    with pytest.raises(ConfigError, match="overlay"):
+        desk.daily(DAY, override)
+    assert desk.log()[-1] == "END (exit=2)"
+    assert len(desk.alerts()) == 1
+
+
+def test_settings_of_overlays_beside_the_strategy_are_those_of_its_backtest(desk):
+    assert_equals_backtest(desk, DAY, "strategy.params.overlay={cap: 0.004, pead: {horizon: 5}}")
+    used = [abs(float(row["tilt_final"])) for row in desk.rows(f"ares7_final_weights_{STAMP}.csv")]
+    assert max(used) <= 0.004 + 1e-12

@@ -130,7 +130,7 @@ def test_a_borrowed_blend_is_not_borrowed_again(make_desk, bent):
     desk, _ = falling_back(make_desk, bent, "last_good", good=["2017-12-13"], limit=2)
     assert desk.daily("2017-12-14").code == 1
     assert desk.daily("2017-12-15").code == 1
-    with pytest.raises(DataError, match="holds no good blend of the last 2 sessions.*base_only"):
+    with pytest.raises(DataError, match=r"holds no good blend of the last 2 sessions.*base_only"):
         desk.daily("2017-12-18")
 
 
@@ -315,7 +315,12 @@ def test_a_disk_that_is_too_small_replaces_nothing(desk, make_desk, tmp_path):
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        refused(make_desk(daily={"outputs": str(small / "out")}), Ares7Error, "No space left", "nothing was replaced")
+        refused(
+            make_desk(daily={"outputs": str(small / "out")}),
+            Ares7Error,
+            "No space left",
+            "nothing was replaced",
+        )
         assert [p.name for p in (small / "out").iterdir()] == [".daily.lock"]
     finally:
         subprocess.run(["umount", str(small)], check=True)
@@ -341,7 +346,7 @@ def test_a_read_only_output_folder_is_refused(desk):
 def test_a_log_folder_that_cannot_be_made_is_refused(make_desk, tmp_path):
     (tmp_path / "file").write_text("in the way")
     desk = make_desk(daily={"logs": str(tmp_path / "file" / "logs")})
-    with pytest.raises(Ares7Error, match="log folder .* cannot be written"):
+    with pytest.raises(Ares7Error, match=r"log folder .* cannot be written"):
         desk.daily(DAY)
     assert desk.bytes() == {}
 

@@ -43,7 +43,9 @@ def test_a_column_of_dates_dates_a_file(tmp_path):
 
 
 def test_a_sidecar_dates_a_file_without_a_column(tmp_path):
-    path = pair(tmp_path, "wavelet_overlay_latest.csv", {"symbol": ["A"], "tilt": [0.1]}, {"as_of": "2017-12-20"})
+    path = pair(
+        tmp_path, "wavelet_overlay_latest.csv", {"symbol": ["A"], "tilt": [0.1]}, {"as_of": "2017-12-20"}
+    )
     assert read_tilts(path, COLUMNS, ACTING, "").as_of == ACTING.as_of
 
 

@@ -82,7 +82,7 @@ def test_a_step_without_the_one_before_it_says_which_to_run(desk):
     with pytest.raises(MissingData, match=f"run 'python run.py overlay wavelet --date {DAY}'"):
         combined(desk)
     desk.publish(desk.job(DAY), lambda job: engine_step(job, "wavelet"))
-    with pytest.raises(MissingData, match="pead_overlay_latest.csv does not exist; run .*overlay pead"):
+    with pytest.raises(MissingData, match=r"pead_overlay_latest\.csv does not exist; run .*overlay pead"):
         combined(desk)
     with pytest.raises(MissingData, match=f"{BLEND} does not exist; run .*overlay combine"):
         applied(desk)
@@ -90,7 +90,7 @@ def test_a_step_without_the_one_before_it_says_which_to_run(desk):
 
 def test_demo_files_do_not_serve_as_production_files(desk):
     desk.daily(DAY, demo=True)
-    with pytest.raises(MissingData, match="wavelet_overlay_latest.csv does not exist"):
+    with pytest.raises(MissingData, match=r"wavelet_overlay_latest\.csv does not exist"):
         combined(desk)
 
 
@@ -171,7 +171,7 @@ def test_an_engine_of_weight_zero_is_left_out(make_desk):
 def test_an_early_session_has_too_few_rows(desk):
     with pytest.raises(MissingData, match="add older data"):
         desk.publish(desk.job("2014-02-03"), lambda job: engine_step(job, "wavelet"))
-    with pytest.raises(ConfigError, match="needs 2.. rows"):
+    with pytest.raises(ConfigError, match=r"needs 2.. rows"):
         base_of(desk.job("2014-02-03"))
 
 
@@ -182,7 +182,7 @@ def test_a_session_of_which_most_prices_are_missing_is_refused(make_desk, market
     names = sorted(prices["symbol"].unique())[::5]
     broken = (prices["date"] >= pd.Timestamp(DAY)) & ~prices["symbol"].isin(names)
     prices[~broken].to_parquet(path)
-    with pytest.raises(StaleData, match="not complete.*load the whole session"):
+    with pytest.raises(StaleData, match=r"not complete.*load the whole session"):
         make_desk(data=data).daily(DAY)
 
 

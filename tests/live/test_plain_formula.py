@@ -50,7 +50,9 @@ def old_files(desk: Desk, seed: int, names: int) -> None:
     symbols = [f"N{k:03d}" for k in draw.permutation(names * 2)]
     for name, column in (("wavelet", "tilt_wavelet"), ("pead", "tilt" if seed % 2 else "tilt_pead")):
         chosen = draw.permutation(symbols)[:names]
-        rows = [f"{s},{x!r}" for s, x in zip(chosen, (draw.standard_normal(names) / 37).tolist(), strict=True)]
+        rows = [
+            f"{s},{x!r}" for s, x in zip(chosen, (draw.standard_normal(names) / 37).tolist(), strict=True)
+        ]
         desk.write(f"{name}_overlay_latest.csv", "\n".join([f"symbol,{column}", *rows]) + "\n")
     weights = draw.random(names) / names
     held = draw.permutation(symbols)[:names]

@@ -25,6 +25,10 @@ MARKET = (
     "search.pbo_blocks=6",
     "search.walkforward.train_years=2",
 )
+STUDY = (
+    "search.overlay_study={train: {start: 2015-01-01, end: 2016-12-31}, "
+    "validation: {start: 2017-01-01, end: 2017-12-31}, test: {start: 2018-01-01, end: 2020-06-30}}"
+)
 AXES = (
     "search.mixes.BULL.quality_momentum=0.4,0.6,0.8",
     "search.mixes.BULL.low_volatility=0.2,0.3,0.4",
@@ -49,7 +53,7 @@ def run_verb(folder: Path, verb: str, *settings: str) -> Path:
     arguments = [word for setting in given for word in ("--set", setting)]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        assert run.main([verb, "--json", *arguments]) == 0
+        assert run.main([*verb.split(), "--json", *arguments]) == 0
     return Path(json.loads(out.getvalue())["run"])
 
 
@@ -67,6 +71,26 @@ def searches(tmp_path_factory) -> Searches:
 def ladder(tmp_path_factory) -> Path:
     """Run folder of a bias ladder."""
     return run_verb(tmp_path_factory.mktemp("ladder"), "ladder")
+
+
+@dataclass(frozen=True)
+class Overlays:
+    """Run folders of the studies of overlays, and a caller that makes another one on the same market."""
+
+    ablation: Path
+    optimize: Path
+    study: Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def overlays(tmp_path_factory) -> Overlays:
+    """Run folders of the studies of overlays; the data end inside their test window."""
+    folder = tmp_path_factory.mktemp("overlays")
+
+    def study(verb: str, *settings: str) -> Path:
+        return run_verb(folder, verb, STUDY, *settings)
+
+    return Overlays(study("overlay ablation"), study("overlay optimize"), study)
 
 
 @pytest.fixture

@@ -1,0 +1,151 @@
+"""``run.py gateway``: a simulated paper account on real or synthetic history, for any TWS client on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+
+from ares7.errors import ConfigError
+from live.double import scenario as scenarios
+from live.double.clock import local
+from live.double.history import History, from_folder, synthetic
+from live.double.server import HOST, Gateway
+from live.double.settings import PAPER_ACCOUNT, Settings
+
+INTERRUPTED = 130
+PORT = 4002
+"""Where IB Gateway listens for paper accounts."""
+REPLAY_SESSIONS = 252
+"""Without a start, so many sessions of the history are still to come."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``run.py gateway``."""
+    parser.add_argument(
+        "--scenario",
+        default="calm",
+        metavar="NAME",
+        help=f"what goes wrong: {', '.join(scenarios.names())}, or a .yaml file (default calm)",
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="a canonical data folder; without it the synthetic market"
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"0 lets the system choose (default {PORT})")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="N", help="virtual seconds in a real one (default 1)"
+    )
+    parser.add_argument(
+        "--start", metavar="TIME", help="virtual start, 2024-01-03 or '2024-01-03 09:25' in New York"
+    )
+    parser.add_argument("--cash", type=float, default=1_000_000.0, metavar="USD", help="default 1000000")
+    parser.add_argument(
+        "--account",
+        default=PAPER_ACCOUNT,
+        metavar="ID",
+        help=f"paper ids begin with D (default {PAPER_ACCOUNT})",
+    )
+    parser.add_argument(
+        "--prices",
+        choices=("traded", "total_return"),
+        default="traded",
+        help="what trades are made at; total_return compares with a backtest (default traded)",
+    )
+    parser.add_argument("--record", metavar="FILE", help="write every message there, one JSON object a line")
+
+
+def run_gateway(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Prints one line once clients can connect: host, port, account, scenario, virtual time; with ``--json`` one JSON
+    object.
+
+    Returns
+    -------
+    int
+        130 after Ctrl-C, 0 after SIGTERM.
+
+    Raises
+    ------
+    ConfigError, DataError, ServiceUnavailable
+        A wrong option; unusable data; the port is in use.
+    """
+    scenario = scenarios.load(args.scenario)
+    history = _history(args)
+    settings = _settings(args, history)
+    gateway = Gateway(history, settings, scenario.knobs.model_copy(), scenario.script)
+    try:
+        return asyncio.run(_serve(gateway, args, scenario.name))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _history(args: argparse.Namespace) -> History:
+    if args.data is None:
+        return synthetic(Path(".cache"))
+    return from_folder(Path(args.data).expanduser(), basis=args.prices)
+
+
+def _settings(args: argparse.Namespace, history: History) -> Settings:
+    if not 0 <= args.port <= 65535:
+        raise ConfigError(f"--port {args.port} is no port; give 1 to 65535, or 0 for any")
+    if not 0 < args.speed <= 100_000:
+        raise ConfigError(f"--speed {args.speed} must be above 0 and at most 100000")
+    if not args.cash > 0:
+        raise ConfigError(f"--cash {args.cash} must be above 0")
+    if not args.account or not args.account.isalnum():
+        raise ConfigError(
+            f"--account {args.account!r} must be letters and digits, for example {PAPER_ACCOUNT}"
+        )
+    start = args.start or str(history.dates[max(1, len(history.dates) - REPLAY_SESSIONS)])
+    return Settings(
+        start=start,
+        speed=args.speed,
+        accounts={args.account: args.cash},
+        port=args.port,
+        record=Path(args.record) if args.record else None,
+        keep_record=False,
+    )
+
+
+async def _serve(gateway: Gateway, args: argparse.Namespace, scenario: str) -> int:
+    loop, stop, code = asyncio.get_running_loop(), asyncio.Event(), [0]
+
+    def end(with_code: int) -> None:
+        code[0] = with_code
+        stop.set()
+
+    async with gateway:
+        for number, with_code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)):
+            # Windows has no signal handlers in event loops; there Ctrl-C ends the loop.
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, end, with_code)
+        _announce(gateway, args, scenario)
+        await gateway.until_broken(stop)
+    return code[0]
+
+
+def _announce(gateway: Gateway, args: argparse.Namespace, scenario: str) -> None:
+    account, now = next(iter(gateway.engine.accounts)), f"{local(gateway.clock.now):%Y-%m-%d %H:%M:%S}"
+    if getattr(args, "json", False):
+        line = json.dumps(
+            {
+                "host": HOST,
+                "port": gateway.port,
+                "account": account,
+                "scenario": scenario,
+                "now": now,
+                "speed": args.speed,
+            }
+        )
+    else:
+        line = (
+            f"gateway double on {HOST}:{gateway.port}, account {account}, scenario {scenario}, {now} New York, "
+            f"speed {args.speed:g}; Ctrl-C ends it"
+        )
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
