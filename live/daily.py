@@ -55,7 +55,7 @@ def overlaid_choice(config: Config, choose: Choose) -> tuple[Chosen, OverlayPara
     Raises
     ------
     ConfigError
-        ``strategy.overlays`` names other engines than the job runs.
+        ``strategy.overlays`` names other engines than the job runs, or none of these has a weight.
     """
     engines, named = config.daily.engines, config.strategy.overlays
     if named and set(named) != set(engines):
@@ -75,6 +75,8 @@ def overlaid_choice(config: Config, choose: Choose) -> tuple[Chosen, OverlayPara
     else:
         settings = config.overlay.model_dump() | {"engines": engines, "lam": own.overlay_lambda}
         overlay = OverlayParams.model_validate(settings)
+    if not any(getattr(overlay.weights, name) > 0 for name in engines):
+        raise ConfigError(f"every engine of daily.engines {list(engines)} has weight 0; set overlay.weights")
     require_margin(config, chosen.settings)
     return chosen, overlay
 
@@ -233,7 +235,9 @@ def logged_combine(job: Job, clock: Clock) -> Made:
 
 def _fallback(job: Job, base: Base, failure: DataError) -> tuple[str, list[Made]]:
     """Blend of an earlier session, or none at all, in the place of the one that could not be made."""
-    told: dict[str, Any] = {"warnings": [str(failure)], "synthetic": False, "inputs": {}}
+    panel = job.market.panel
+    synthetic = panel is not None and bool(panel.provenance.get("synthetic"))
+    told: dict[str, Any] = {"warnings": [str(failure)], "synthetic": synthetic, "inputs": {}}
     if job.config.daily.on_stale == "base_only":
         symbols = sorted(symbol for symbol, stock in zip(base.symbols, base.stock, strict=True) if stock)
         made = borrowed_blend(job, symbols, np.zeros(len(symbols)), "base_only", overlay_session=None, **told)

@@ -43,9 +43,14 @@ def exclusive(folder: Path, started: str) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CheckFailed(
                 f"another job ({_holder(descriptor)}) works in {folder}; wait until it has ended, or stop it"
+            ) from None
+        except OSError as error:
+            raise Ares7Error(
+                f"output folder {folder} cannot be locked: {error.strerror or error}; use a folder on a local disk: "
+                "--set daily.outputs=DIR"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "started": started}).encode(), 0)

@@ -43,7 +43,9 @@ def base_of(job: Job, *, overlays: bool = True) -> Base:
         return base
     panel = job.market.require(needs_without_overlays(chosen))
     panel = started(panel, config, chosen.settings.warmup, chosen.name)
-    return strategy_base(panel, chosen, job.memo if overlays and not job.demo else Untilted())
+    # Only a risk scale reads the tilted book; without one no input of the overlays is needed here.
+    scaled = getattr(getattr(chosen.settings, "risk", None), "enabled", False)
+    return strategy_base(panel, chosen, job.memo if scaled and overlays and not job.demo else Untilted())
 
 
 def apply_step(job: Job, base: Base, mode: str | None = None) -> Made:

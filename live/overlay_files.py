@@ -6,6 +6,7 @@ Every file is a CSV, beside which our own have a JSON sidecar (`live.outputs`). 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,7 @@ def _columns(path: Path, columns: Sequence[str]) -> tuple[Dates | None, tuple[st
 
 
 def _require_distinct(path: Path, symbols: tuple[str, ...]) -> None:
-    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    twice = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
     if twice:
         raise DataError(
             f"{path} names {len(twice)} symbols twice ({', '.join(twice[:5])}); keep one row of each"

@@ -53,6 +53,10 @@ def engine_step(job: Job, name: str) -> Made:
         raise MissingData(f"no overlay date ({job.overlay.when}) up to {panel.dates[-1]}; add older data")
     day = int(tilts.rows[at])
     names = np.flatnonzero((panel.bar & panel.member & panel.is_stock)[day])
+    if len(names) == 0:
+        raise MissingData(
+            f"no stock of the universe has a price on {panel.dates[day]}; check data.universe and the membership file"
+        )
     values = latest(tilts, np.array([row]))[0, names] + 0.0
     found = statistics(values)
     warnings = [] if found["sum_abs"] else [f"the {name} overlay tilts no name on {panel.dates[day]}"]

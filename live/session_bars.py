@@ -38,6 +38,8 @@ class SessionBars:
     after : date
         The first session fetched is the one after it.
     warn : callable
+    observe : callable
+        Is handed every answer of the gateway, the bars before the session included; default nobody.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class SessionBars:
         options: StoreOptions,
         after: dt.date,
         warn: Callable[[str], None],
+        observe: Callable[[DailyBars], None] | None = None,
     ) -> None:
         self._client, self._wanted = client, dict(wanted)
         self._calendar, self._options, self._warn = calendar, options, warn
+        self._observe = observe
         self._barrier = self._next_barrier(after)
         self._asked: dt.datetime | None = None
 
@@ -91,5 +95,6 @@ class SessionBars:
                 if isinstance(answer, Exception):
                     self._warn(f"{name}: no bar of {self._barrier.session} yet: {answer}")
                     continue
-                for bar in bars_of(answer):
-                    self._barrier.offer(name, bar, now)
+                taken = [self._barrier.offer(name, bar, now) for bar in bars_of(answer)]
+                if self._observe is not None and any(taken):
+                    self._observe(answer)

@@ -26,6 +26,7 @@ from live.barrier import Published
 from live.broker import IBBroker
 from live.client.client import Client
 from live.client.failures import NotSent
+from live.client.history import DailyBars
 from live.client.messages import (
     AccountValue,
     BarUpdate,
@@ -116,6 +117,10 @@ class IBStore:
         self._subscribed: dict[int, IBData] = {}
         self._doubts: dict[str, dt.datetime] = {}
         self._listeners: list[Callable[[Message], None]] = []
+        self.observe_bars: Callable[[DailyBars], None] | None = None
+        """Is handed the daily bars of every session's requests; set before the start."""
+        self.on_session: Callable[[dt.date], None] | None = None
+        """Is called with each session before its bars are delivered."""
 
     # -- what Backtrader calls --------------------------------------------------------------------------------
 
@@ -211,8 +216,9 @@ class IBStore:
             raise ConfigError("two feeds have the same name; give one of them name=")
         if wanted:
             self._bars = SessionBars(
-                self.client, wanted, self._calendar, self.options, latest.date, self.note
+                self.client, wanted, self._calendar, self.options, latest.date, self.note, self.observe_bars
             )
+        self.latest_session = latest.date
         for data in self.datas:
             self._subscribe(data)
 
@@ -266,6 +272,8 @@ class IBStore:
         self._deliver(published)
 
     def _deliver(self, published: Published) -> None:
+        if self.on_session is not None:
+            self.on_session(published.session)
         if published.missing:
             self.note(f"session {published.session} without {list(published.missing)}")
         for data in self.datas:

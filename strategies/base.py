@@ -75,6 +75,10 @@ class PortfolioStrategy(bt.Strategy):
     def start(self) -> None:
         """Compute the target rows and find out how to trade; called by Cerebro."""
         feed = self.datas[0]
+        self._live = getattr(feed, "live_panel", None)
+        if self._live is not None:
+            self._start_live()
+            return
         if not hasattr(feed, "engine_bars"):
             raise ConfigError(
                 f"{type(self).__name__} needs aligned feeds of one panel; make the Cerebro with ares7_cerebro(panel)"
@@ -100,6 +104,41 @@ class PortfolioStrategy(bt.Strategy):
         self._feeds = {feed.column: feed for feed in self.datas if hasattr(feed, "engine_bars")}
         self._refused: list[Any] = []
         self._retried: set[int] = set()
+
+    def _start_live(self) -> None:
+        """Trade on a gateway: feeds name the columns, and the panel grows by a row a session."""
+        self._settings = self.p.settings if self.p.settings is not None else self.Params()
+        self._account = self.p.account or AccountConfig()
+        self._use_baskets = self._lean = False
+        self._whole, self._awake = True, []
+        self._refused, self._retried = [], set()
+        column = {symbol: i for i, symbol in enumerate(self._live.roster.symbols)}
+        self._feeds = {column[feed._name]: feed for feed in self.datas if feed._name in column}
+        self.decided: Targets | None = None
+        """Target rows of the latest session, live only; its last row is the session's own."""
+
+    def _live_session(self) -> None:
+        """Decide on the latest session as a backtest does, from the rows that live trading holds (C3)."""
+        panel = self._live.panel()
+        self.decided = targets = type(self).weights(panel, self._settings)
+        if not targets.decide[-1]:
+            return
+        close, bar = self._live.prices()
+        held = np.zeros(len(panel.symbols))
+        for column, feed in self._feeds.items():
+            held[column] = self.broker.getposition(feed).size
+        basket = decide_orders(
+            targets.weights[-1],
+            held,
+            close,
+            bar,
+            net_asset_value(self.broker.getcash(), held, close),
+            whole=True,
+            min_trade_nav=self._account.min_trade_nav,
+        )
+        for order in self.broker.get_orders_open():
+            self.cancel(order)
+        self._submit_singly(basket, OrderKind.DECISION, bool(targets.on_switch[-1]))
 
     def _someone_listens(self) -> bool:
         """Whether something attached needs real order or trade notifications, which baskets do not make."""
@@ -156,6 +195,10 @@ class PortfolioStrategy(bt.Strategy):
 
     def next(self) -> None:
         """Trade where the mask says so; retry refused buys otherwise (rulings 2 and 4)."""
+        if self._live is not None:
+            if self._live.is_new_session():
+                self._live_session()
+            return
         row = self._rows.get(self._today[0], self._row)
         if row == self._row:
             return  # another feed has a bar where the panel has no session

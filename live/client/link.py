@@ -51,6 +51,12 @@ class Link:
     tap : Tap
     handshake : Handshake
     history : HistoryPacer
+    accounts : tuple of str
+        Accounts that the gateway manages; known once the link is open, and after it is lost.
+    server_version : int
+        Negotiated protocol version; the same.
+    last_data : float
+        Time of the loop when the gateway last sent something.
     """
 
     def __init__(
@@ -72,6 +78,8 @@ class Link:
         self.history = HistoryPacer(options.history)
         self.where = ""
         self.last_data = 0.0
+        self.accounts: tuple[str, ...] = ()
+        self.server_version = 0
         self._rate = RateLimit(options.messages_per_s)
         self._lost = lost
         self._open = False
@@ -128,16 +136,6 @@ class Link:
         """Whether requests can be sent."""
         return self._open
 
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        """Accounts that the gateway manages."""
-        return tuple(self.ib.client.getAccounts())
-
-    @property
-    def server_version(self) -> int:
-        """Negotiated protocol version."""
-        return int(self.ib.client.serverVersion())
-
     async def open(self, host: str, port: int, client_id: int) -> None:
         """Connect, and start the session.
 
@@ -156,6 +154,8 @@ class Link:
         if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
             self._open = not self._gone.done()
         if self._open:
+            self.accounts = tuple(self.ib.client.getAccounts())
+            self.server_version = int(self.ib.client.serverVersion())
             # The message that started the session counts as well.
             self._rate.wait(asyncio.get_running_loop().time())
             return
@@ -201,7 +201,11 @@ class Link:
         ServiceUnavailable
         """
         if not self._open:
-            raise ServiceUnavailable(f"{what}: not connected to {self.where}; wait for the reconnection")
+            raise self.lost(what)
+
+    def lost(self, what: str) -> ServiceUnavailable:
+        """The error of a request for which there is no connection any more."""
+        return ServiceUnavailable(f"{what}: the connection to {self.where} was lost; wait until it is back")
 
     async def pace(self) -> None:
         """Wait until one more message may be sent."""
@@ -233,13 +237,16 @@ class Link:
         seconds = timeout or self.options.request_timeout_s
         await self.pace()
         self.check_open(what)
-        future = asyncio.ensure_future(start())
+        try:
+            future = asyncio.ensure_future(start())
+        except ConnectionError:
+            raise self.lost(what) from None
         waiting: set[asyncio.Future[Any]] = {future, self._gone}
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
             future.cancel()
             if self._gone.done():
-                raise ServiceUnavailable(f"{what}: the connection to {self.where} was lost")
+                raise self.lost(what)
             raise failures.NoAnswer(
                 f"{what}: {self.where} did not answer within {seconds:g} s; look at the gateway's window, "
                 "restart it if it hangs"
@@ -249,7 +256,7 @@ class Link:
         except self.library.RequestError as error:
             raise failures.Refused(what, error.code, error.message) from None  # type: ignore[attr-defined]
         except ConnectionError:
-            raise ServiceUnavailable(f"{what}: the connection to {self.where} was lost") from None
+            raise self.lost(what) from None
 
     async def ask_alone(self, what: str, start: Callable[[], Awaitable[Any]]) -> Any:
         """Ask a query that has no request id, so that only one of its kind may run at a time."""

@@ -100,7 +100,7 @@ class Supervisor:
         self._next_order_id = next_order_id
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._syncing = False
+        self._busy = False
         self._reconnecting = False
         self._degraded_by = 0
         self._restored: bool | None = None
@@ -175,41 +175,48 @@ class Supervisor:
         return connected
 
     async def _connect(self) -> Connected:
-        self._move(State.CONNECTING, f"connecting to {self.target.where}")
-        self.book.begin_connection()
-        self.link = self.new_link()
-        await self.link.open(self.target.host, self.target.port, self.target.client_id)
-        self.generation += 1
-        self.raise_order_id(self._next_order_id)
-        account = sync.choose_account(self.target.account, self.link.accounts)
-        warning = sync.port_warning(account, self.target.port)
-        if warning:
-            self.book.put(Notice(code=0, text=warning, request=-1))
-        synced = await self._synchronise(account)
-        connected = Connected(
-            account=account,
-            kind=sync.account_kind(account),
-            accounts=self.link.accounts,
-            server_version=self.link.server_version,
-            next_order_id=self.next_order_id(),
-            generation=self.generation,
-            read_only=synced.read_only,
-            skew_s=synced.skew_s,
-            time_text=self.link.handshake.time_text,
-        )
+        self._busy, self._restored = True, None
+        try:
+            connected = await self._open_and_check()
+        finally:
+            self._busy = False
         self.connected = connected
         self._backoff.reset()
         self.book.put(connected)
         self._become_ready("connected and synchronised")
-        await self.subscriptions.reopen(self.link)
+        await self.subscriptions.reopen(self.require_link("live bars"))
         return connected
 
+    async def _open_and_check(self) -> Connected:
+        self._move(State.CONNECTING, f"connecting to {self.target.where}")
+        self.book.begin_connection()
+        link = self.link = self.new_link()
+        await link.open(self.target.host, self.target.port, self.target.client_id)
+        self.generation += 1
+        self.raise_order_id(self._next_order_id)
+        account = sync.choose_account(self.target.account, link.accounts)
+        warning = sync.port_warning(account, self.target.port)
+        if warning:
+            self.book.put(Notice(code=0, text=warning, request=-1))
+        synced = await self._synchronise(account)
+        return Connected(
+            account=account,
+            kind=sync.account_kind(account),
+            accounts=link.accounts,
+            server_version=link.server_version,
+            next_order_id=self.next_order_id(),
+            generation=self.generation,
+            read_only=synced.read_only,
+            skew_s=synced.skew_s,
+            time_text=link.handshake.time_text,
+        )
+
     def _become_ready(self, reason: str) -> None:
-        """Ready, unless connectivity was lost while we read: then the restoration reads again."""
-        if self.book.state is State.SYNCING:
-            self._move(State.READY, reason)
-        elif self._restored is not None:
+        """Ready, unless connectivity was lost or restored while we read: then everything is read again."""
+        if self._restored is not None:
             self._restore(data_lost=self._restored)
+        elif self.book.state is State.SYNCING:
+            self._move(State.READY, reason)
 
     async def _synchronise(self, account: str) -> sync.Synced:
         """Read everything, and refuse to go on with half of it."""
@@ -228,26 +235,31 @@ class Supervisor:
     # Restoration and reconnection
 
     def _restore(self, *, data_lost: bool) -> None:
-        """Note that connectivity is back, and read everything again, once for a burst of notices."""
-        self._restored = bool(self._restored) or data_lost
-        if not self._syncing and self.link is not None and self.connected is not None:
-            self._syncing = True
-            self._spawn(self._resynchronise())
+        """Note that connectivity is back, and read everything again, once for a burst of notices.
 
-    async def _resynchronise(self) -> None:
+        Only one synchronisation runs at a time: a second one would take the first's rows for missing.
+        """
+        self._restored = bool(self._restored) or data_lost
+        if not self._busy and self.link is not None and self.connected is not None:
+            self._busy = True
+            self._spawn(self._resynchronise(self.link, self.connected.account))
+
+    async def _resynchronise(self, link: Link, account: str) -> None:
         try:
-            while self._restored is not None and self.connected is not None:
+            while self._restored is not None:
                 data_lost, self._restored = self._restored, None
-                await self._synchronise(self.connected.account)
-                if data_lost and self.link is not None:
-                    await self.subscriptions.reopen(self.link)
-                self.book.put(Restored(data_lost=data_lost))
-                self._become_ready("connectivity restored, everything read again")
+                await self._synchronise(account)
+                if data_lost:
+                    await self.subscriptions.reopen(link)
+                if self._restored is None and self.book.state is State.SYNCING:
+                    self.book.put(Restored(data_lost=data_lost))
+                    self._move(State.READY, "connectivity restored, everything read again")
         except Ares7Error as error:
-            self._drop()
-            self._on_lost(f"after the restoration: {error}")
+            if link is self.link:
+                self._drop()
+                self._on_lost(f"after the restoration: {error}")
         finally:
-            self._syncing = False
+            self._busy = False
 
     def _on_lost(self, reason: str) -> None:
         """Start to reconnect; the socket is gone."""
@@ -270,12 +282,14 @@ class Supervisor:
                 if self.link is not None and not self.link.is_open:
                     self._on_lost("the connection was lost again at once")
                 return
-            except Ares7Error as error:
+            except Exception as error:
+                # Of whatever kind: a client that stops trying is blind.
+                text = str(error) if isinstance(error, Ares7Error) else f"internal error: {error!r}"
                 self._drop()
-                self._move(State.DISCONNECTED, str(error))
+                self._move(State.DISCONNECTED, text)
                 delay = self._backoff.next_delay()
-                if str(error) != reason:
-                    reason = str(error)
+                if text != reason:
+                    reason = text
                     self.book.put(Disconnected(reason=reason, retry_in_s=delay))
 
     def _drop(self) -> None:
@@ -308,7 +322,14 @@ class Supervisor:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Forget a task; one that failed must be seen, because nobody waits for it."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            text = f"internal error in the connection to {self.target.where}: {error!r}; restart the program"
+            self.book.put(ErrorMessage(code=0, text=text, request=-1))
 
     async def stop(self) -> None:
         """Close the connection and end every task."""

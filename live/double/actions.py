@@ -126,13 +126,13 @@ class Actions:
 
     def refuse(self, seconds: float | None = None) -> None:
         """Refuse new connections, for so many real seconds or until `accept`."""
-        self._spawn(self._refuse(seconds))
-
-    async def _refuse(self, seconds: float | None) -> None:
-        await self._gateway.deafen()
+        self._gateway.deafen()
         if seconds is not None:
-            await asyncio.sleep(seconds)
-            await self._gateway.listen()
+            self._spawn(self._listen_after(seconds))
+
+    async def _listen_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._gateway.listen()
 
     def accept(self) -> None:
         """Take new connections again."""
@@ -146,11 +146,12 @@ class Actions:
         rollback : int
             How many of each client's last order ids are forgotten.
         """
+        # The port closes first, so that nobody comes back before the restart.
+        self.refuse(seconds)
         self.drop()
         if rollback:
             for client in {key[0] for key in self._gateway.engine.orders}:
                 self.roll_back_ids(client, rollback)
-        self.refuse(seconds)
 
     def roll_back_ids(self, client: int, count: int) -> None:
         """Offer a client its last ``count`` order ids again."""

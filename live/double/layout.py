@@ -45,6 +45,11 @@ class Layout:
 
     def __init__(self, table: str) -> None:
         self._lines = [line.split() for line in table.strip().splitlines() if line.strip()]
+        self._defaults = {
+            field.name: field.default
+            for line in self._lines
+            for field in (_field(token, "") for token in line if token[0] not in "@?")
+        }
         self._compiled: dict[int, tuple[Field, ...]] = {}
 
     def fields(self, version: int) -> tuple[Field, ...]:
@@ -77,7 +82,7 @@ class Layout:
         """
         out: list[str] = []
         for name, default, group, only_if in self.fields(version):
-            if only_if and str(values.get(only_if, "")) in ("", "0"):
+            if only_if and text(values.get(only_if, self._defaults[only_if])) in ("", "0"):
                 continue
             if group:
                 items = values.get(name, ())

@@ -115,7 +115,7 @@ class Gateway:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-        await self.deafen()
+        self.deafen()
         for session in list(self.sessions):
             session.close(reset=True)
         await asyncio.sleep(0)
@@ -153,12 +153,11 @@ class Gateway:
             ) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
 
-    async def deafen(self) -> None:
-        """Refuse connections; those that there are stay."""
+    def deafen(self) -> None:
+        """Refuse connections from now on; those that there are stay."""
         if self._server is not None:
             self._server.close()
             self._server = None
-            await asyncio.sleep(0)
 
     # Time.
 

@@ -103,8 +103,14 @@ def test_d19_does_not_blame_the_warmup_for_a_leak_of_the_future():
     assert only(WarmUp(), tomorrow, Windows(rows=30)).severity is Severity.PASS
 
 
+class LongWindow(equal_weight.Params):
+    @property
+    def lookback(self) -> int:
+        return 900
+
+
 def test_d19_is_skipped_where_the_panel_is_shorter_than_the_warmup():
-    finding = only(WarmUp(), equal_weight.weights, Windows(rows=900))
+    finding = only(WarmUp(), equal_weight.weights, LongWindow())
     assert finding.severity is Severity.SKIPPED
     assert "923" in finding.message
 

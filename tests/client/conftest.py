@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import random
+import socket
 import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -57,10 +58,24 @@ def history():
     return from_closes("2024-01-02", CLOSES, indices=["SPX"])
 
 
+def quiet_port():
+    """A free port that the system gives to no outgoing connection.
+
+    A client that knocks at a port of that range while nobody listens can be connected to itself, and then
+    holds the port when the gateway comes back.
+    """
+    for _ in range(100):
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
+
+
 @pytest.fixture
 def gateway(history):
     """A gateway on the fourth session of its history, its clock stepped by the test."""
-    with running(history, Settings(start=START)) as control:
+    with running(history, Settings(start=START, port=quiet_port())) as control:
         yield control
 
 
@@ -137,7 +152,7 @@ def wait_ready(client, seconds=3.0):
     return wait_until(lambda: client.state is State.READY, seconds)
 
 
-@contextmanager
+@contextlib.contextmanager
 def another_gateway(history, **settings):
     with running(history, Settings(**{"start": START, **settings})) as control:
         yield control

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
 from ares7.errors import Ares7Error
 from live.client.messages import Execution, OrderTicket, State
-from live.double.control import running
-from live.double.settings import Settings
-from tests.client.conftest import START, wait_until
+from tests.client.conftest import ACCOUNT, wait_until
 
 DEEDS = ("place", "place", "cancel", "fill", "drop", "reset", "lost", "restored", "restart", "skip_status")
 
 
 def act(deed, rng, client, gateway, facts, sent):
-    live = [order.ref for order in gateway.book().orders if order.status in ("Submitted", "PreSubmitted")]
+    live = [order.ref for order in gateway.book().working]
     if deed == "place":
         ref, side = f"A7-{len(sent)}", rng.choice(["BUY", "SELL"])
         limit = 1.0 if side == "BUY" else 999.0
         sent.append(ref)
-        ticket = OrderTicket(ref, facts.con_id, "AAPL", side, rng.randint(1, 9), "LMT", "DAY", limit_price=limit)
+        ticket = OrderTicket(
+            ref, facts.con_id, "AAPL", side, rng.randint(1, 9), "LMT", "DAY", limit_price=limit
+        )
         client.place(ticket, lambda *_: None)
     elif deed == "cancel":
         orders = list(client.snapshot().open_orders.values())
@@ -40,37 +41,37 @@ def act(deed, rng, client, gateway, facts, sent):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_random_interleavings_end_with_the_gateways_book(history, connect_to, seed):
+def test_random_interleavings_end_with_the_gateways_book(connect, gateway, seed):
     rng = random.Random(seed)
-    with running(history, Settings(start=START)) as gateway:
-        client = connect_to(gateway)
-        facts = client.qualify(["AAPL"]).facts["AAPL"]
-        sent, fills = [], {}
-        for _ in range(25):
-            try:
-                act(rng.choice(DEEDS), rng, client, gateway, facts, sent)
-            except Ares7Error:
-                # Refused because of the state of the connection: certainly not sent, or a cancellation that was lost.
-                continue
-        gateway.set(skip_status=False)
-        gateway.accept()
-        gateway.notice(1102)
-        assert wait_until(lambda: client.state is State.READY)
-        # One more round: a drop that is still on its way, and what it brings.
-        wait_until(lambda: _settled(client), 3.0)
-        book = gateway.book()
-        snapshot = client.snapshot()
-        working = {o.ref for o in book.orders if o.status in ("Submitted", "PreSubmitted")}
-        assert {o.ref for o in snapshot.open_orders.values()} == working
-        held = {row.symbol: row.shares for row in snapshot.positions.values()}
-        assert held == {symbol: shares for symbol, shares in _holdings(book).items() if shares}
-        for envelope in client.poll():
-            if isinstance(envelope.message, Execution):
-                fills[envelope.message.root] = envelope.message
-        assert sum(fill.shares for fill in fills.values()) == sum(e.shares for e in book.executions)
-        refs = [o.ref for o in book.orders]
-        assert len(refs) == len(set(refs))
-        client.stop()
+    client = connect()
+    facts = client.qualify(["AAPL"]).facts["AAPL"]
+    sent, fills = [], {}
+    pause = threading.Event()
+    for _ in range(40):
+        pause.wait(rng.choice([0.0, 0.0, 0.002, 0.01]))
+        try:
+            act(rng.choice(DEEDS), rng, client, gateway, facts, sent)
+        except Ares7Error:
+            # Refused because of the state of the connection: certainly not sent, or a cancellation that was lost.
+            continue
+    gateway.set(skip_status=False)
+    gateway.accept()
+    gateway.notice(1102)
+    assert wait_until(lambda: client.state is State.READY)
+    # A drop may still be on its way: an answer after the state was ready shows that it is over.
+    assert wait_until(lambda: _settled(client))
+    book = gateway.book()
+    snapshot = client.snapshot()
+    working = {order.ref for order in book.working}
+    assert {o.ref for o in snapshot.open_orders.values()} == working
+    held = {row.symbol: row.shares for row in snapshot.positions.values()}
+    assert held == book.positions[ACCOUNT]
+    for envelope in client.poll():
+        if isinstance(envelope.message, Execution):
+            fills[envelope.message.root] = envelope.message
+    assert sum(fill.shares for fill in fills.values()) == sum(e.shares for e in book.executions)
+    refs = [o.ref for o in book.orders]
+    assert len(refs) == len(set(refs))
 
 
 def _settled(client):

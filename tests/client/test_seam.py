@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,8 @@ import pytest
 
 from ares7.errors import ConfigError
 from live.client import seam
+from live.client.messages import OrderTicket
+from tests.client.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,3 +137,38 @@ def test_a_gateway_that_is_too_old_is_refused_with_its_version():
 def test_another_protocol_is_recognised(text):
     _, refused, _ = handshake(text, 1)
     assert "this is no TWS or IB Gateway" in refused[0]
+
+
+def test_the_library_is_imported_by_the_start_and_not_before():
+    code = "import sys, live.client.client, live.client.doctor; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "live.client.client" in loaded
+    assert loaded.isdisjoint(
+        {"ib_insync", "ib_async", "eventkit", "backtrader", "exchange_calendars", "rich"}
+    )
+
+
+def test_what_crosses_threads_is_frozen_and_holds_nothing_of_the_library(connect, gateway):
+    client = connect()
+    facts = client.qualify(["AAPL"]).facts["AAPL"]
+    client.place(OrderTicket("A7-1", facts.con_id, "AAPL", "BUY", 1, "MKT", "DAY"), lambda *_: None)
+    assert wait_until(lambda: client.snapshot().positions)
+    client.executions()
+    kinds = set()
+    for envelope in client.poll():
+        message = envelope.message
+        kinds.add(type(message).__name__)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(message, dataclasses.fields(message)[0].name, None)
+        for value in dataclasses.astuple(message):
+            assert type(value).__module__.split(".")[0] in ("builtins", "datetime", "live"), message
+    assert kinds >= {
+        "AccountValue",
+        "Commission",
+        "Connected",
+        "Execution",
+        "OpenOrder",
+        "OrderStatus",
+        "PositionRow",
+    }

@@ -90,7 +90,12 @@ def drive(library, version):
     with running(market, settings, Knobs(partial_slices=3)) as control:
         command = [python, str(SCRIPTS / CLIENTS[library][0]), library, control.host, str(control.port)]
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         ) as client:
             try:
                 return converse(client, control)

@@ -84,7 +84,10 @@ def test_a_client_id_in_use_gets_326_and_is_closed(start):
     control = start(Knobs(clients_in_use=(9,)))
     for taken in (7, 9):
         with connected(control, 7):
-            with pytest.raises((asyncio.TimeoutError, ConnectionError)), connected(control, taken, timeout=0.5):
+            with (
+                pytest.raises((asyncio.TimeoutError, ConnectionError)),
+                connected(control, taken, timeout=0.5),
+            ):
                 pass
             assert (-1, 326) in control.recorder.errors()
             control.recorder.entries.clear()
@@ -138,7 +141,8 @@ def test_connectivity_and_farm_notices_reach_every_client(gateway, code):
     with connected(gateway, 7) as one, connected(gateway, 8) as other:
         gateway.notice(code)
         settle(one)
-        assert (-1, code) in one.errors and (-1, code) in other.errors
+        assert (-1, code) in one.errors
+        assert (-1, code) in other.errors
         assert one.isConnected()
 
 
@@ -273,7 +277,8 @@ def test_an_order_can_be_held_silently_and_released(start):
         trade = place(ib, order(orderRef="a"))
         control.end_session(-30)
         settle(ib)
-        assert wire.names == [] and trade.orderStatus.status == "PendingSubmit"
+        assert wire.names == []
+        assert trade.orderStatus.status == "PendingSubmit"
         control.release("a")
         until(ib, trade.isDone)
         assert control.book().executions[0].shares == 10
@@ -294,7 +299,7 @@ def test_commissions_can_come_late_never_or_before_their_execution(start):
         with connected(control) as ib:
             wire = Wire(ib)
             place(ib, order())
-            assert [n for n in wire.names].count("commissionReport") == (place_of is not None)
+            assert list(wire.names).count("commissionReport") == (place_of is not None)
             if place_of is not None:
                 assert wire.names.index("commissionReport") < wire.names.index("execDetails 10")
             control.advance(61)
@@ -421,7 +426,8 @@ def test_more_than_fifty_messages_a_second_get_100_and_then_a_disconnect(start):
         for _ in range(60):
             ib.client.reqCurrentTime()
         settle(ib)
-        assert (-1, 100) in ib.errors and ib.isConnected()
+        assert (-1, 100) in ib.errors
+        assert ib.isConnected()
         for _ in range(60):
             ib.client.reqCurrentTime()
         until(ib, lambda: not ib.isConnected())

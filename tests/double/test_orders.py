@@ -123,7 +123,10 @@ def test_auction_cutoffs_follow_half_days(history):
     closes = {"AAPL": [100.0 + i for i in range(10)]}
     market = from_closes("2024-11-25", closes)
     # 2024-11-29 closes at 13:00.
-    with running(market, Settings(start="2024-11-29 12:49", spread_ticks=0)) as control, connected(control) as ib:
+    with (
+        running(market, Settings(start="2024-11-29 12:49", spread_ticks=0)) as control,
+        connected(control) as ib,
+    ):
         (early,) = place(ib, control, order(kind="MOC"))
         control.advance_to("2024-11-29 12:51")
         wire = Wire(ib)
@@ -358,7 +361,8 @@ def test_an_opening_has_no_realised_profit_on_the_wire(gateway):
         place(ib, gateway, order(), order("SELL"))
         first, second = gateway.recorder.named("commissionReport", "out")
         assert float(first.fields[5]) == 1.7976931348623157e308
-        assert math.isfinite(float(second.fields[5])) and float(second.fields[5]) < 0
+        assert math.isfinite(float(second.fields[5]))
+        assert float(second.fields[5]) < 0
 
 
 def test_a_what_if_order_shows_margins_and_is_not_placed(gateway):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ares7.errors import ConfigError, MissingData, StaleData
+from ares7.errors import ConfigError, DataError, MissingData, StaleData
 from live.overlay_apply import apply_step, base_of
 from live.overlay_steps import combine_step, engine_step
 from tests.live.desk import pair
@@ -193,3 +193,25 @@ def test_sidecars_name_the_files_that_they_were_made_of(desk):
         assert of_blend[name] == desk.sidecar(name)["sha256"] == desk.bytes()[name]
     assert of_weights[BLEND] == desk.bytes()[BLEND]
     assert of_weights["base"]["strategy"] == "low_volatility"
+
+
+def test_base_weights_need_no_earnings(make_desk, market, tmp_path):
+    desk, whole = make_desk(data=without(market, tmp_path, "earnings")), make_desk()
+    whole.daily(DAY)
+    blend(desk, {row["symbol"]: float(row["tilt_final"]) for row in whole.rows(BLEND)})
+    applied(desk)
+    assert desk.weights(DAY) == whole.weights(DAY)
+
+
+def test_overlays_without_any_weight_are_refused(desk):
+    with pytest.raises(ConfigError, match=r"overlay\.weights"):
+        desk.daily(DAY, "overlay.weights={wavelet: 0, pead: 0}")
+
+
+def test_a_universe_without_names_is_refused(make_desk, market, tmp_path):
+    data = without(market, tmp_path, "membership")
+    pd.DataFrame({"symbol": ["S001"], "start_date": ["2014-01-02"], "end_date": ["2016-12-30"]}).to_csv(
+        f"{data['path']}/membership.csv", index=False
+    )
+    with pytest.raises(DataError, match="universe"):
+        make_desk(data=data).daily(DAY)

@@ -134,19 +134,32 @@ def scenario(ib, seen, names):
     seen["positions"] = [
         [p.account, p.contract.symbol, float(p.position), float(p.avgCost)] for p in ib.reqPositions()
     ]
-    seen["values"] = sorted([v.tag, v.value, v.currency] for v in ib.accountValues() if v.tag in names["tags"])
+    seen["values"] = sorted(
+        [v.tag, v.value, v.currency] for v in ib.accountValues() if v.tag in names["tags"]
+    )
     seen["portfolio"] = [
-        [p.contract.symbol, float(p.position), float(p.marketPrice), float(p.averageCost), float(p.realizedPNL)]
+        [
+            p.contract.symbol,
+            float(p.position),
+            float(p.marketPrice),
+            float(p.averageCost),
+            float(p.realizedPNL),
+        ]
         for p in ib.portfolio()
     ]
-    seen["summary"] = sorted([v.tag, v.value, v.currency] for v in ib.accountSummary() if v.tag in names["tags"])
+    seen["summary"] = sorted(
+        [v.tag, v.value, v.currency] for v in ib.accountSummary() if v.tag in names["tags"]
+    )
     seen["time"] = int(ib.reqCurrentTime().timestamp())
 
 
 def bar_values(bar):
     when = bar.date
     stamp = when.timestamp() if hasattr(when, "timestamp") else str(when).replace("-", "")
-    return [stamp, *map(float, (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.average, bar.barCount))]
+    return [
+        stamp,
+        *map(float, (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.average, bar.barCount)),
+    ]
 
 
 def orders(ib, stock):
@@ -155,10 +168,23 @@ def orders(ib, stock):
         orderId=101, action="BUY", totalQuantity=9, orderType="MKT", orderRef="A7-20240122-1", **common
     )
     limit = library.Order(
-        orderId=102, action="SELL", totalQuantity=4, orderType="LMT", lmtPrice=150.25, orderRef="A7-2", **common
+        orderId=102,
+        action="SELL",
+        totalQuantity=4,
+        orderType="LMT",
+        lmtPrice=150.25,
+        orderRef="A7-2",
+        **common,
     )
     stop = library.Order(
-        orderId=103, action="SELL", totalQuantity=4, orderType="STP", auxPrice=90.5, ocaGroup="g", ocaType=1, **common
+        orderId=103,
+        action="SELL",
+        totalQuantity=4,
+        orderType="STP",
+        auxPrice=90.5,
+        ocaGroup="g",
+        ocaType=1,
+        **common,
     )
     sell = library.Order(
         orderId=104, action="SELL", totalQuantity=3, orderType="MKT", algoStrategy="Adaptive",

@@ -109,8 +109,8 @@ class App(EWrapper, EClient):
         self.events.append(["orderStatus", [plain(value) for value in args]])
 
     def execDetails(self, reqId, contract, execution):
-        when = dt.datetime.strptime(execution.time, "%Y%m%d  %H:%M:%S")
-        when = when.replace(tzinfo=ZoneInfo("US/Eastern")).astimezone(dt.timezone.utc)
+        when = dt.datetime.fromisoformat(execution.time.replace("  ", "T"))
+        when = when.replace(tzinfo=ZoneInfo("US/Eastern")).astimezone(dt.UTC)
         self.events.append(
             [
                 "execDetails",

@@ -1,0 +1,112 @@
+"""The configured strategy on a gateway: feeds for its whole universe, and a panel that grows by a row a session."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from ares7.config import Config
+from ares7.errors import MissingData
+from feeds.engines import Chosen
+from live.client.history import DailyBars
+from live.client.messages import ContractFacts
+from live.live_panel import LivePanel, Roster, roster_of
+from live.store import IBStore
+
+
+class Portfolio:
+    """A strategy, its feeds and its panel on one store.
+
+    Parameters
+    ----------
+    config : Config
+    chosen : Chosen
+        Strategy class and parameters.
+    store : IBStore
+        Not started.
+    roster : Roster, optional
+        Names to trade; those of the data folder otherwise.
+    start : date, optional
+        First session that decides; the first live one otherwise.
+
+    Attributes
+    ----------
+    panel : LivePanel
+    cerebro : backtrader.Cerebro
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        chosen: Chosen,
+        store: IBStore,
+        *,
+        roster: Roster | None = None,
+        start: dt.date | None = None,
+    ) -> None:
+        self.config, self.chosen, self.store = config, chosen, store
+        needs, warmup = chosen.settings.requires, chosen.settings.warmup
+        self.roster = roster or roster_of(config.data, needs, warmup)
+        self.panel = LivePanel(self.roster, config.data, needs, warmup)
+        self._start = start
+        store.observe_bars, store.on_session = self._observe, self._session
+        self.cerebro = bt.Cerebro(quicknotify=True)
+        self.cerebro.setbroker(store.getbroker())
+        for symbol, kind in self.roster.contracts:
+            feed = store.getdata(symbol=symbol, kind=kind, adjusted=True)
+            feed.live_panel = self.panel
+            self.cerebro.adddata(feed)
+        self.cerebro.addstrategy(chosen.strategy, settings=chosen.settings, account=config.account)
+
+    def load(self) -> None:
+        """Connect and load the history that the strategy reads.
+
+        Raises
+        ------
+        MissingData
+            An index has no history. A stock without one is left out of every decision.
+        """
+        self.store.start()
+        self.panel.lay_out(self.store.latest_session)
+        for what, kind in (("ADJUSTED_LAST", "STK"), ("TRADES", "IND")):
+            facts = [feed.facts for feed in self.store.datas if feed.p.kind == kind]
+            self._take(facts, what)
+        self.panel.close_session(self.store.latest_session)
+        self.panel.is_new_session()
+
+    def _take(self, facts: list[ContractFacts], what: str) -> None:
+        found = self.store.client.daily_bars_of(facts, self.panel.warmup + 5, what=what)
+        for contract in facts:
+            answer = found[contract.con_id]
+            if isinstance(answer, DailyBars):
+                self.panel.observe(_until(answer, self.store.latest_session))
+            elif contract.kind == "IND":
+                raise MissingData(f"{contract.symbol} has no history: {answer}")
+            else:
+                self.store.note(f"{contract.symbol} has no history and takes no part: {answer}")
+
+    def _observe(self, bars: DailyBars) -> None:
+        if self.panel.observe(bars):
+            self._take([self.store.client.facts(bars.con_id)], bars.what)
+
+    def _session(self, session: dt.date) -> None:
+        self.panel.close_session(session)
+        if self.panel.start is None:
+            self.panel.start = np.datetime64(self._start or session, "D")
+
+    def run(self) -> Any:
+        """Trade until the store's last session, or until somebody stops it."""
+        self.load()
+        return self.cerebro.run()[0]
+
+
+def _until(bars: DailyBars, last: dt.date) -> DailyBars:
+    """Without an unfinished bar."""
+    from dataclasses import replace
+
+    keep = bars.dates <= np.datetime64(last, "D")
+    columns = ("dates", "open", "high", "low", "close", "volume")
+    return replace(bars, **{name: getattr(bars, name)[keep] for name in columns})

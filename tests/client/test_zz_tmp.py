@@ -1,0 +1,99 @@
+"""Whatever happens between an order and a connection, what the client knows in the end is what the gateway has."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ares7.errors import Ares7Error
+from live.client.messages import Execution, OrderTicket, State
+from tests.client.conftest import ACCOUNT, wait_until
+
+DEEDS = ("place", "place", "cancel", "fill", "drop", "reset", "lost", "restored", "restart", "skip_status")
+
+
+def act(deed, rng, client, gateway, facts, sent):
+    live = [order.ref for order in gateway.book().working]
+    if deed == "place":
+        ref, side = f"A7-{len(sent)}", rng.choice(["BUY", "SELL"])
+        limit = 1.0 if side == "BUY" else 999.0
+        sent.append(ref)
+        ticket = OrderTicket(
+            ref, facts.con_id, "AAPL", side, rng.randint(1, 9), "LMT", "DAY", limit_price=limit
+        )
+        client.place(ticket, lambda *_: None)
+    elif deed == "cancel":
+        orders = list(client.snapshot().open_orders.values())
+        if orders:
+            client.cancel(rng.choice(orders).order_id)
+    elif deed == "fill" and live:
+        gateway.fill(rng.choice(live), 50.0, 1.0)
+    elif deed in ("drop", "reset"):
+        gateway.drop(reset=deed == "reset")
+    elif deed == "restart":
+        gateway.restart(0.02, rollback=0)
+    elif deed in ("lost", "restored"):
+        gateway.notice(1100 if deed == "lost" else rng.choice([1101, 1102]))
+    elif deed == "skip_status":
+        gateway.set(skip_status=rng.random() < 0.5)
+
+
+@pytest.mark.parametrize("seed", list(range(150, 500)))
+def test_random_interleavings_end_with_the_gateways_book(connect, gateway, seed):
+    rng = random.Random(seed)
+    client = connect()
+    facts = client.qualify(["AAPL"]).facts["AAPL"]
+    sent, fills = [], {}
+    for _ in range(60):
+        import time as _t
+
+        _t.sleep(rng.choice([0, 0, 0.002, 0.01]))
+        try:
+            act(rng.choice(DEEDS), rng, client, gateway, facts, sent)
+        except Ares7Error:
+            # Refused because of the state of the connection: certainly not sent, or a cancellation that was lost.
+            continue
+    gateway.set(skip_status=False)
+    gateway.accept()
+    gateway.notice(1102)
+    if not wait_until(lambda: client.state is State.READY):
+        sup = client._supervisor
+        from live.client.messages import StateChanged, Disconnected, Restored, ErrorMessage, Notice
+
+        print(
+            "STATE",
+            client.state,
+            sup._reconnecting,
+            sup._busy,
+            sup._restored,
+            sup.link and sup.link.is_open,
+            gateway.connections(),
+            gateway._gateway._server,
+        )
+        for e in client.poll()[-400:]:
+            if isinstance(e.message, (StateChanged, Disconnected, Restored, ErrorMessage, Notice)):
+                print(e.seq, e.received.time(), e.message)
+        raise AssertionError("not ready")
+    # A drop may still be on its way: an answer after the state was ready shows that it is over.
+    assert wait_until(lambda: _settled(client))
+    book = gateway.book()
+    snapshot = client.snapshot()
+    working = {order.ref for order in book.working}
+    assert {o.ref for o in snapshot.open_orders.values()} == working
+    held = {row.symbol: row.shares for row in snapshot.positions.values()}
+    assert held == book.positions[ACCOUNT]
+    for envelope in client.poll():
+        if isinstance(envelope.message, Execution):
+            fills[envelope.message.root] = envelope.message
+    assert sum(fill.shares for fill in fills.values()) == sum(e.shares for e in book.executions)
+    refs = [o.ref for o in book.orders]
+    assert len(refs) == len(set(refs))
+
+
+def _settled(client):
+    try:
+        client.server_time()
+    except Ares7Error:
+        return False
+    return client.state is State.READY
