@@ -14,6 +14,8 @@ from ares7.book import Targets, delayed
 from ares7.config import AccountConfig
 from ares7.costs import CostModel
 from ares7.errors import Ares7Error, ConfigError
+from ares7.overlay.params import OverlayParams
+from ares7.overlay.tilting import silent_engines
 from ares7.panel import Panel
 from ares7.params import BookParams
 from feeds.cerebro import PanelCerebro, ares7_cerebro
@@ -100,6 +102,9 @@ def computed_diagnostics(
     found = entry.diagnostics() if entry else None
     if found is None:
         found = own_code(name, strategy.diagnostics, panel, settings)
+        overlay = getattr(settings, "overlay", None)
+        if isinstance(overlay, OverlayParams):
+            found = found | {"notes": [*found.get("notes", []), *silent_engines(panel, overlay)]}
         if entry:
             entry.keep_diagnostics(found)
     return found

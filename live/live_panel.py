@@ -164,12 +164,19 @@ class LivePanel:
         if len(shared) == 0 or not np.array_equal(known.close[mine], bars.close[theirs]):
             return True
         fresh = bars.dates > known.dates[-1]
-        columns = ("dates", "open", "high", "low", "close", "volume")
-        joined = {
-            name: np.concatenate([getattr(known, name), getattr(bars, name)[fresh]])[-2 * self.warmup :]
-            for name in columns
-        }
-        self._history[bars.symbol] = replace(known, **joined)
+
+        def joined(name: str) -> AnyArray:
+            return np.concatenate([getattr(known, name), getattr(bars, name)[fresh]])[-2 * self.warmup :]
+
+        self._history[bars.symbol] = replace(
+            known,
+            dates=joined("dates"),
+            open=joined("open"),
+            high=joined("high"),
+            low=joined("low"),
+            close=joined("close"),
+            volume=joined("volume"),
+        )
         self._place(bars.symbol, bars)
         return False
 
@@ -227,7 +234,7 @@ class LivePanel:
         path = None if folder is None else find_table(folder, "earnings")
         if path is None:
             raise MissingData(
-                f"{folder} has no earnings.parquet or earnings.csv; add it, or take pead off the overlays"
+                f"{folder} has no earnings table; add earnings.parquet, or take pead off the overlays"
             )
         fields, findings, _ = surprise_fields(path, self._config, panel, panel.dates[-1])
         raise_errors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import backtrader as bt
@@ -72,7 +73,7 @@ class Portfolio:
         self.store.start()
         self.panel.lay_out(self.store.latest_session)
         for what, kind in (("ADJUSTED_LAST", "STK"), ("TRADES", "IND")):
-            facts = [feed.facts for feed in self.store.datas if feed.p.kind == kind]
+            facts = [feed.facts for feed in self.store.datas if feed.p.kind == kind and feed.facts is not None]
             self._take(facts, what)
         self.panel.close_session(self.store.latest_session)
         self.panel.is_new_session()
@@ -105,8 +106,13 @@ class Portfolio:
 
 def _until(bars: DailyBars, last: dt.date) -> DailyBars:
     """Without an unfinished bar."""
-    from dataclasses import replace
-
     keep = bars.dates <= np.datetime64(last, "D")
-    columns = ("dates", "open", "high", "low", "close", "volume")
-    return replace(bars, **{name: getattr(bars, name)[keep] for name in columns})
+    return replace(
+        bars,
+        dates=bars.dates[keep],
+        open=bars.open[keep],
+        high=bars.high[keep],
+        low=bars.low[keep],
+        close=bars.close[keep],
+        volume=bars.volume[keep],
+    )

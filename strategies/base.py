@@ -75,7 +75,7 @@ class PortfolioStrategy(bt.Strategy):
     def start(self) -> None:
         """Compute the target rows and find out how to trade; called by Cerebro."""
         feed = self.datas[0]
-        self._live = getattr(feed, "live_panel", None)
+        self._live: Any = getattr(feed, "live_panel", None)
         if self._live is not None:
             self._start_live()
             return

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from ares7.arrays import Bool1D, Float2D
 from ares7.book import Plan, Sleeve, decision_mask, untilted_rows
 from ares7.overlay.application import applied
-from ares7.overlay.engines import blended, latest, overlay_dates
+from ares7.overlay.engines import blended, engine, latest, overlay_dates
 from ares7.overlay.params import OverlayParams
 from ares7.panel import Panel
 from ares7.params import BookParams
@@ -71,3 +71,16 @@ def single_sleeve_plan(panel: Panel, name: str, sleeve: Sleeve, params: Overlaid
     decide = decision_mask(panel, overlays=due(panel, params.overlay))
     plan = Plan({name: sleeve}, {name: np.ones(int(decide.sum()))}, params.gross, decide)
     return overlaid(panel, plan, params.overlay, memo)
+
+
+def silent_engines(panel: Panel, overlay: OverlayParams) -> list[str]:
+    """One line for each acting engine that has no tilt at its first overlay date from the start session on."""
+    lines = []
+    for name in overlay.acting:
+        tilts = engine(name)(panel, overlay)
+        inside = tilts.rows >= panel.start_row
+        speaks = np.flatnonzero(tilts.values[inside].any(axis=1))
+        if inside.any() and (len(speaks) == 0 or speaks[0] > 0):
+            since = f"before {panel.dates[tilts.rows[inside][speaks[0]]]}" if len(speaks) else "in this period"
+            lines.append(f"the {name} overlay tilts nothing {since}: its inputs do not reach further")
+    return lines

@@ -197,6 +197,7 @@ def order(library: Library, ticket: OrderTicket, account: str) -> Any:
         lmtPrice=unset if ticket.limit_price is None else ticket.limit_price,
         auxPrice=unset if ticket.stop_price is None else ticket.stop_price,
         tif=ticket.tif,
+        goodTillDate=ticket.good_till,
         account=account,
         orderRef=ticket.ref,
         ocaGroup=ticket.oca_group,

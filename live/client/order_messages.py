@@ -167,6 +167,8 @@ class OrderTicket:
         MKT, LMT, STP, STP LMT, MOC, LOC.
     tif : str
         DAY, GTC, OPG (market or limit on open), GTD, IOC. Never empty.
+    good_till : str
+        With GTD, the end of its validity in UTC, ``20240110-21:00:00``; empty otherwise.
     limit_price, stop_price : float or None
     oca_group : str
     parent_id : int
@@ -195,3 +197,4 @@ class OrderTicket:
     outside_hours: bool = False
     algo: str = ""
     algo_params: tuple[tuple[str, str], ...] = field(default=())
+    good_till: str = ""

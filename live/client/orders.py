@@ -17,9 +17,9 @@ NEEDS_STOP = ("STP", "STP LMT")
 TYPES = ("MKT", "MOC", "LMT", "STP", "STP LMT", "LOC")
 TIFS = {
     "MKT": ("DAY", "OPG", "GTC", "IOC"),
-    "LMT": ("DAY", "OPG", "GTC", "IOC"),
-    "STP": ("DAY", "GTC"),
-    "STP LMT": ("DAY", "GTC"),
+    "LMT": ("DAY", "OPG", "GTC", "IOC", "GTD"),
+    "STP": ("DAY", "GTC", "GTD"),
+    "STP LMT": ("DAY", "GTC", "GTD"),
     "MOC": ("DAY",),
     "LOC": ("DAY",),
 }
@@ -63,6 +63,8 @@ def _check_kind(where: str, ticket: OrderTicket) -> None:
         raise ConfigError(
             f"{where}: a {kind} order is valid {' or '.join(TIFS[kind])}, not {ticket.tif or 'unset'}"
         )
+    if (ticket.tif == "GTD") != bool(ticket.good_till):
+        raise ConfigError(f"{where}: good_till belongs to GTD, and GTD needs it; correct one of them")
     for name, value, needed in (
         ("limit price", ticket.limit_price, kind in NEEDS_LIMIT),
         ("stop price", ticket.stop_price, kind in NEEDS_STOP),
