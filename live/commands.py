@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ares7.config import Config
     from feeds.engines import Chosen
-    from live.overlay_job import Job, Made
+    from live.daily.overlay_job import Job, Made
 
 Choose = Callable[[str, dict[str, Any]], "Chosen"]
 
@@ -104,7 +104,7 @@ def add_verbs(verb: Any, verbs: Any, source: argparse.ArgumentParser, call: Call
 
 
 def _day(call: Call) -> Any:
-    from live.acting_session import parse_day
+    from live.daily.acting_session import parse_day
 
     return None if call.args.date is None else parse_day(call.args.date)
 
@@ -128,8 +128,8 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 def daily(call: Call) -> Done:
     """Tilts, blend and final weights of the latest session: everything or nothing."""
-    from live import daily as job
-    from live.daily_log import utc_now
+    from live.daily import job
+    from live.daily.log import utc_now
 
     with _ended_by_sigterm():
         done = job.daily(call.config, call.choose, call.root, utc_now, _day(call), demo=call.args.demo)
@@ -144,12 +144,12 @@ def daily(call: Call) -> Done:
 
 def _single(call: Call, step: Callable[[Job], Made]) -> Done:
     """Run one step and publish its file."""
-    from live.acting_session import acting_step
-    from live.daily import overlaid_choice
-    from live.daily_lock import exclusive
-    from live.daily_log import utc_now
-    from live.outputs import Outputs
-    from live.overlay_job import Job
+    from live.daily.acting_session import acting_step
+    from live.daily.job import overlaid_choice
+    from live.daily.lock import exclusive
+    from live.daily.log import utc_now
+    from live.daily.outputs import Outputs
+    from live.daily.overlay_job import Job
 
     args, config, now = call.args, call.config, utc_now()
     acting = acting_step(_day(call), now, config.data.calendar)
@@ -170,30 +170,30 @@ def _single(call: Call, step: Callable[[Job], Made]) -> Done:
 
 def engine(call: Call) -> Done:
     """Tilts of one overlay on a session."""
-    from live.overlay_steps import engine_step
+    from live.daily.overlay_steps import engine_step
 
     return _single(call, lambda job: engine_step(job, call.args.action))
 
 
 def combine(call: Call) -> Done:
     """Blend of the overlays' files of a session."""
-    from live.daily import logged_combine
-    from live.daily_log import utc_now
+    from live.daily.job import logged_combine
+    from live.daily.log import utc_now
 
     return _single(call, lambda job: logged_combine(job, utc_now))
 
 
 def apply(call: Call) -> Done:
     """Final weights of a session: the blend applied to the base weights."""
-    from live.overlay_apply import apply_step, base_of
+    from live.daily.overlay_apply import apply_step, base_of
 
     return _single(call, lambda job: apply_step(job, base_of(job)))
 
 
 def stats(call: Call) -> Done:
     """What the files of the last days hold, and which sessions lack them; exit 1 if any is not as it should be."""
-    from live.daily_log import utc_now
-    from live.overlay_stats import lines_of, overlay_stats
+    from live.daily.log import utc_now
+    from live.daily.overlay_stats import lines_of, overlay_stats
 
     found = overlay_stats(call.config, call.args.last, utc_now(), _day(call))
     return Done(found, lines_of(found), int(not found["good"]))

@@ -71,6 +71,10 @@ class OrderBook:
         """Start of a new connection: ids of the one before may be given out again."""
         self._refs.clear()
 
+    def has_id(self, known: Known) -> bool:
+        """Whether its order id is known to be its own in this connection."""
+        return self._refs.get(known.order_id) == known.ticket.ref
+
     def working(self) -> list[Known]:
         """Orders that may still fill, oldest first."""
         return [known for known in self.orders.values() if not known.stage.is_done]

@@ -31,8 +31,15 @@ class StoreOptions(BaseModel):
         A fill is notified with a fee of 0 when its commission takes longer; the fee is booked when it comes.
     cancel_settle_s : float
         From the gateway's Cancelled to the strategy's: a fill may have crossed it.
-    acknowledge_s, doubt_s : float
-        Silence after which an order is looked for (R6), and the pause before a doubtful one is.
+    acknowledge_s, doubt_s, recheck_s : float
+        Silence after which an order is looked for (R6), the pause before a doubtful one is, and until it is again.
+    opening_cutoff_s : float
+        Before the open; from then on a market order no longer asks for the opening auction.
+    cash_settle_s, fee_patience_s : float
+        Cash that differs from the gateway's is corrected when nothing was traded for so long, and when no fee has
+        been outstanding for less than that: a dividend, a deposit, a fee that was never reported.
+    poll_s : float
+        Real seconds between two questions for the gateway's time, with ``clock: gateway``.
     shadow : bool
         Nothing is sent; orders are shown.
     """
@@ -49,6 +56,11 @@ class StoreOptions(BaseModel):
     cancel_settle_s: float = Field(default=2.0, ge=0)
     acknowledge_s: float = Field(default=10.0, gt=0)
     doubt_s: float = Field(default=2.0, ge=0)
+    recheck_s: float = Field(default=5.0, ge=0)
+    opening_cutoff_s: float = Field(default=300.0, ge=0)
+    cash_settle_s: float = Field(default=240.0, ge=0)
+    fee_patience_s: float = Field(default=900.0, ge=0)
+    poll_s: float = Field(default=0.02, gt=0)
     shadow: bool = False
 
     @property
@@ -85,3 +97,23 @@ class StoreOptions(BaseModel):
     def doubt(self) -> dt.timedelta:
         """See ``doubt_s``."""
         return _seconds(self.doubt_s)
+
+    @property
+    def recheck(self) -> dt.timedelta:
+        """See ``recheck_s``."""
+        return _seconds(self.recheck_s)
+
+    @property
+    def opening_cutoff(self) -> dt.timedelta:
+        """See ``opening_cutoff_s``."""
+        return _seconds(self.opening_cutoff_s)
+
+    @property
+    def cash_settle(self) -> dt.timedelta:
+        """See ``cash_settle_s``."""
+        return _seconds(self.cash_settle_s)
+
+    @property
+    def fee_patience(self) -> dt.timedelta:
+        """See ``fee_patience_s``."""
+        return _seconds(self.fee_patience_s)

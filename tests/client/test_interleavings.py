@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 
@@ -40,6 +41,9 @@ def act(deed, rng, client, gateway, facts, sent):
         gateway.set(skip_status=rng.random() < 0.5)
 
 
+# From Python 3.12 on, asyncio leaves a connection to the garbage collector that a port accepts while it is closed:
+# here the gateway's port, in a restart.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", range(25))
 def test_random_interleavings_end_with_the_gateways_book(connect, gateway, seed):
     rng = random.Random(seed)
@@ -72,6 +76,7 @@ def test_random_interleavings_end_with_the_gateways_book(connect, gateway, seed)
     assert sum(fill.shares for fill in fills.values()) == sum(e.shares for e in book.executions)
     refs = [o.ref for o in book.orders]
     assert len(refs) == len(set(refs))
+    gc.collect()
 
 
 def _settled(client):

@@ -18,15 +18,15 @@ from ares7.errors import Ares7Error, ConfigError, DataError
 from ares7.overlay.params import OverlayParams
 from feeds.engines import Chosen
 from feeds.study import require_margin
-from live.acting_session import Acting, NoSession, acting
-from live.base_weights import Base, takes_overlays
-from live.daily_lock import exclusive
-from live.daily_log import COMBINER, JOB, Clock, JobLog, alert, logged
-from live.outputs import Outputs, read_sidecar
-from live.overlay_apply import apply_step, base_of
-from live.overlay_files import Named, blend_name, read_tilts, tilt_name
-from live.overlay_job import Job, Made
-from live.overlay_steps import borrowed_blend, combine_step, engine_step
+from live.daily.acting_session import Acting, NoSession, acting
+from live.daily.base_weights import Base, takes_overlays
+from live.daily.lock import exclusive
+from live.daily.log import COMBINER, JOB, Clock, JobLog, alert, logged
+from live.daily.outputs import Outputs, read_sidecar
+from live.daily.overlay_apply import apply_step, base_of
+from live.daily.overlay_files import Named, blend_name, read_tilts, tilt_name
+from live.daily.overlay_job import Job, Made
+from live.daily.overlay_steps import borrowed_blend, combine_step, engine_step
 
 DEMO_SAYS = "DEMO: random sample overlays of a fixed seed, never to be traded"
 Choose = Callable[[str, dict[str, Any]], Chosen]

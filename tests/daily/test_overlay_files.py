@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ares7.errors import DataError, MissingData, StaleData
-from live.acting_session import Acting
-from live.outputs import PUBLISHING, STAGING, Outputs, read_sidecar, sidecar_path
-from live.overlay_files import blend_name, read_base, read_tilts, tilt_name, weights_name
-from tests.live.desk import pair
+from live.daily.acting_session import Acting
+from live.daily.outputs import PUBLISHING, STAGING, Outputs, read_sidecar, sidecar_path
+from live.daily.overlay_files import blend_name, read_base, read_tilts, tilt_name, weights_name
+from tests.daily.desk import pair
 
 D = np.datetime64
 ACTING = Acting(D("2017-12-20"), D("2017-12-21"), D("2017-12-21"))

@@ -100,7 +100,7 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
 class Outputs:
     """The folder of production files.
 
-    Only one process may stage at a time (`live.daily_lock`). `find` sees what this object has staged, then what a
+    Only one process may stage at a time (`live.daily.lock`). `find` sees what this object has staged, then what a
     killed job left to publish, then what is in place.
 
     Parameters

@@ -17,11 +17,11 @@ import yaml
 
 import run
 from ares7.config import Config, load_config
-from live import daily as job
-from live.acting_session import acting_step
-from live.daily import Finished, overlaid_choice
-from live.outputs import Outputs, csv_bytes, sidecar_path
-from live.overlay_job import Job, Made
+from live.daily import job
+from live.daily.acting_session import acting_step
+from live.daily.job import Finished, overlaid_choice
+from live.daily.outputs import Outputs, csv_bytes, sidecar_path
+from live.daily.overlay_job import Job, Made
 
 ROOT = Path(run.__file__).resolve().parent
 

@@ -19,8 +19,8 @@ from ares7.panel import Panel
 from ares7.stages import Memo, Remembered, Stage, Value
 from feeds.backtest import own_code, usable_targets
 from feeds.engines import Chosen
-from live.acting_session import Acting
-from live.overlay_files import read_base
+from live.daily.acting_session import Acting
+from live.daily.overlay_files import read_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ def file_base(
     funds : tuple of str
         ``data.etfs``.
     plain : bool
-        See `live.overlay_files.read_base`.
+        See `live.daily.overlay_files.read_base`.
 
     Raises
     ------
     DataError
-        See `live.overlay_files.read_base`.
+        See `live.daily.overlay_files.read_base`.
     """
     read = read_base(path, acting, plain=plain)
     known = set(read.symbols) if panel is None else {*panel.symbols, *funds}

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from live.acting_session import NoSession, acting
-from tests.live.desk import ROOT
+from live.daily.acting_session import NoSession, acting
+from tests.daily.desk import ROOT
 
 LINES = {"0 9 * * *": ((9,), range(7)), "0 9 * * 1-5": ((9,), range(5)), "0 9,15 * * *": ((9, 15), range(7))}
 ZONES = {"New York, or CRON_TZ": "America/New_York", "UTC": "UTC", "Seoul": "Asia/Seoul"}

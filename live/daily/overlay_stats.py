@@ -13,9 +13,9 @@ import numpy as np
 from ares7 import sessions
 from ares7.config import Config
 from ares7.errors import ConfigError, DataError, MissingData
-from live.daily_log import ALERTS
-from live.outputs import Outputs, read_sidecar
-from live.overlay_files import blend_name, weights_name
+from live.daily.log import ALERTS
+from live.daily.outputs import Outputs, read_sidecar
+from live.daily.overlay_files import blend_name, weights_name
 
 
 def overlay_stats(

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from live.outputs import Outputs, read_sidecar
-from tests.live.desk import Desk
+from live.daily.outputs import Outputs, read_sidecar
+from tests.daily.desk import Desk
 
 TOUCHES = ("fsync", "rename", "replace", "rmdir")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from live.overlay_apply import apply_step, base_of
-from live.overlay_steps import combine_step
-from tests.live.desk import Desk
+from live.daily.overlay_apply import apply_step, base_of
+from live.daily.overlay_steps import combine_step
+from tests.daily.desk import Desk
 
 DAY, STAMP = "2017-12-20", "20171220"
 

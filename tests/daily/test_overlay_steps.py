@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ares7.errors import ConfigError, DataError, MissingData, StaleData
-from live.overlay_apply import apply_step, base_of
-from live.overlay_steps import combine_step, engine_step
-from tests.live.desk import pair
+from live.daily.overlay_apply import apply_step, base_of
+from live.daily.overlay_steps import combine_step, engine_step
+from tests.daily.desk import pair
 
 DAY, STAMP = "2017-12-20", "20171220"
 BLEND, WEIGHTS = f"wavelet_pead_overlay_prod_{STAMP}.csv", f"ares7_final_weights_{STAMP}.csv"

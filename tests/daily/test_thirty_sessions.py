@@ -18,10 +18,10 @@ import pytest
 
 from ares7.errors import MissingData, StaleData
 from ares7.sessions import session_before, sessions
-from live.outputs import Outputs, read_sidecar
-from live.overlay_stats import overlay_stats
-from tests.live.desk import ROOT, Desk, moment
-from tests.live.test_daily import as_cron, backtest_row
+from live.daily.outputs import Outputs, read_sidecar
+from live.daily.overlay_stats import overlay_stats
+from tests.daily.desk import ROOT, Desk, moment
+from tests.daily.test_daily import as_cron, backtest_row
 
 pytestmark = pytest.mark.real_data
 

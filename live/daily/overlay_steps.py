@@ -1,6 +1,6 @@
 """The steps before the base weights: tilts of each engine, and their blend.
 
-Each reads the files of the steps before it and stages its own (`live.outputs`); what publishes them is elsewhere.
+Each reads the files of the steps before it and stages its own (`live.daily.outputs`); what publishes them is elsewhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ares7.overlay.application import demeaned, scaled_to
 from ares7.overlay.engines import Tilts, engine, latest
 from ares7.overlay.params import OverlayParams
 from ares7.panel import Panel
-from live.overlay_files import Named, blend_name, read_tilts, tilt_name
-from live.overlay_job import Job, Made, shown_range, staged, statistics
+from live.daily.overlay_files import Named, blend_name, read_tilts, tilt_name
+from live.daily.overlay_job import Job, Made, shown_range, staged, statistics
 
 DEMO_SEED = 20240229
 LABELS = {"wavelet": "Wavelet", "pead": "PEAD", "buyback": "Buyback"}

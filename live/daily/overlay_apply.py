@@ -9,7 +9,7 @@ import numpy as np
 from ares7.arrays import Float1D
 from ares7.errors import ConfigError
 from ares7.overlay.application import applied
-from live.base_weights import (
+from live.daily.base_weights import (
     Base,
     Untilted,
     file_base,
@@ -17,9 +17,9 @@ from live.base_weights import (
     require_dated,
     strategy_base,
 )
-from live.market import started
-from live.overlay_files import WEIGHTS_COLUMNS, blend_name, read_tilts, weights_name
-from live.overlay_job import Job, Made, shown_range, staged, statistics
+from live.daily.market import started
+from live.daily.overlay_files import WEIGHTS_COLUMNS, blend_name, read_tilts, weights_name
+from live.daily.overlay_job import Job, Made, shown_range, staged, statistics
 
 
 def base_of(job: Job, *, overlays: bool = True) -> Base:

@@ -1,6 +1,6 @@
 """Names, columns and strict reading of the production files, those of the original system included.
 
-Every file is a CSV, beside which our own have a JSON sidecar (`live.outputs`). A file says its date by a column
+Every file is a CSV, beside which our own have a JSON sidecar (`live.daily.outputs`). A file says its date by a column
 ``date`` or by its sidecar; the original's say none and are called undated.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from ares7.arrays import Dates, Float1D
 from ares7.errors import DataError, MissingData, StaleData
-from live.acting_session import Acting
-from live.outputs import read_sidecar, sha256
+from live.daily.acting_session import Acting
+from live.daily.outputs import read_sidecar, sha256
 
 WEIGHTS_COLUMNS = ("date", "symbol", "weight_base", "tilt_final", "weight_final")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ares7.errors import ConfigError, MissingData
-from live.overlay_stats import lines_of, overlay_stats
-from tests.live.desk import Desk, moment
+from live.daily.overlay_stats import lines_of, overlay_stats
+from tests.daily.desk import Desk, moment
 
 DAYS = ["2017-12-13", "2017-12-14", "2017-12-15", "2017-12-18", "2017-12-19", "2017-12-20"]
 NOW = moment("2017-12-20 22:00:00")

@@ -10,7 +10,7 @@ import pytest
 
 from ares7.config import SyntheticConfig
 from feeds.synthetic import generate, write
-from tests.live.desk import Desk
+from tests.daily.desk import Desk
 
 DATES = {"start": "2014-01-02", "end": "2017-12-29"}
 

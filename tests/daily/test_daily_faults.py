@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from ares7.errors import Ares7Error, CheckFailed, ConfigError, DataError, MissingData, StaleData
-from live.daily_lock import exclusive
-from tests.live.desk import ROOT
+from live.daily.lock import exclusive
+from tests.daily.desk import ROOT
 
 BEFORE, DAY, STAMP = "2017-12-19", "2017-12-20", "20171220"
 BLEND, WEIGHTS = f"wavelet_pead_overlay_prod_{STAMP}.csv", f"ares7_final_weights_{STAMP}.csv"
@@ -235,7 +235,7 @@ def test_a_second_job_is_turned_away_and_told_who_runs(desk):
 
 def test_a_dead_job_leaves_no_lock(desk):
     code = (
-        "import time; from pathlib import Path; from live.daily_lock import exclusive\n"
+        "import time; from pathlib import Path; from live.daily.lock import exclusive\n"
         f"with exclusive(Path({str(desk.outputs)!r}), 'then'):\n    print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -249,7 +249,7 @@ def test_a_dead_job_leaves_no_lock(desk):
 
 
 def test_a_job_killed_at_any_point_leaves_whole_files_and_the_next_one_completes(desk, make_desk):
-    command = [sys.executable, "-m", "tests.live.killing", str(desk.folder), BEFORE, DAY]
+    command = [sys.executable, "-m", "tests.daily.killing", str(desk.folder), BEFORE, DAY]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
@@ -271,8 +271,8 @@ def test_a_job_killed_at_any_point_leaves_whole_files_and_the_next_one_completes
 def test_a_job_that_is_terminated_ends_its_log(desk):
     arguments = ["daily", "--config", str(desk.folder / "config.yaml"), "--date", DAY]
     code = (
-        "import sys, time, run, live.daily\n"
-        "live.daily._overlays = lambda *a: (print('working', flush=True), time.sleep(60))\n"
+        "import sys, time, run, live.daily.job\n"
+        "live.daily.job._overlays = lambda *a: (print('working', flush=True), time.sleep(60))\n"
         f"sys.exit(run.main({arguments!r}))"
     )
     job = subprocess.Popen(
@@ -363,7 +363,7 @@ def test_an_error_that_nobody_foresaw_ends_the_log_and_alerts(desk, monkeypatch)
     def broken(*_):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("live.daily.apply_step", broken)
+    monkeypatch.setattr("live.daily.job.apply_step", broken)
     with pytest.raises(RuntimeError):
         desk.daily(DAY)
     assert desk.log()[-2:] == ["ERROR RuntimeError: out of luck", "END (exit=1)"]

@@ -16,9 +16,9 @@ from ares7.overlay.params import OverlayParams
 from ares7.provenance import code_digest, versions
 from ares7.stages import Remembered
 from feeds.engines import Chosen
-from live.acting_session import Acting
-from live.market import Market, load_market
-from live.outputs import Outputs, csv_bytes
+from live.daily.acting_session import Acting
+from live.daily.market import Market, load_market
+from live.daily.outputs import Outputs, csv_bytes
 
 Say = Callable[[str], None]
 

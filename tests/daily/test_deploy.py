@@ -10,27 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.desk import ROOT
+from tests.daily.desk import ROOT
 
 DEPLOY = ROOT / "deploy"
 QUOTED = {
-    "does not exist; run 'python run.py overlay": "live/overlay_job.py live/overlay_files.py",
+    "does not exist; run 'python run.py overlay": "live/daily/overlay_job.py live/daily/overlay_files.py",
     "has no earnings.parquet or earnings.csv": "feeds/assemble.py",
-    "Final overlay:": "live/overlay_steps.py",
+    "Final overlay:": "live/daily/overlay_steps.py",
     "neither .../.venv/bin/python nor python3 is there": "deploy/run_daily.sh",
-    "output folder ... cannot be written": "live/outputs.py live/daily_lock.py",
-    "log folder ... cannot be written": "live/daily_log.py",
-    "times the tilt exceeds overlay.cap": "live/overlay_apply.py",
-    "final weights are negative": "live/overlay_apply.py",
-    "negative weights": "live/overlay_files.py",
-    ", above 1": "live/overlay_files.py",
-    "the final weights sum to ..., above 1": "live/overlay_apply.py",
-    "is stale: it is of ..., and the session is": "live/overlay_files.py",
-    "do not say their date": "live/base_weights.py",
-    "prices are stale: they end on": "live/market.py",
-    "are not complete": "live/market.py",
-    "another job (": "live/daily_lock.py",
-    "do not belong together: the sha256 differs": "live/outputs.py",
+    "output folder ... cannot be written": "live/daily/outputs.py live/daily/lock.py",
+    "log folder ... cannot be written": "live/daily/log.py",
+    "times the tilt exceeds overlay.cap": "live/daily/overlay_apply.py",
+    "final weights are negative": "live/daily/overlay_apply.py",
+    "negative weights": "live/daily/overlay_files.py",
+    ", above 1": "live/daily/overlay_files.py",
+    "the final weights sum to ..., above 1": "live/daily/overlay_apply.py",
+    "is stale: it is of ..., and the session is": "live/daily/overlay_files.py",
+    "do not say their date": "live/daily/base_weights.py",
+    "prices are stale: they end on": "live/daily/market.py",
+    "are not complete": "live/daily/market.py",
+    "another job (": "live/daily/lock.py",
+    "do not belong together: the sha256 differs": "live/daily/outputs.py",
 }
 """Words of the table, ``...`` for what varies, and the file that says them."""
 

@@ -11,7 +11,7 @@ from ares7.errors import ConfigError, MissingData, StaleData
 from ares7.panel import Panel
 from feeds.findings import Finding, raise_errors
 from feeds.load import load_with_findings
-from live.acting_session import Acting
+from live.daily.acting_session import Acting
 
 MIN_SHARE = 0.5
 """Share of the stocks with a bar in the session before that must have one in this one."""

@@ -17,9 +17,9 @@ import pytest
 from ares7.errors import ConfigError
 from ares7.sessions import sessions
 from feeds.study import load_for
-from live.overlay_apply import apply_step, base_of
-from live.overlay_steps import combine_step, engine_step
-from tests.live.desk import ROOT, Desk
+from live.daily.overlay_apply import apply_step, base_of
+from live.daily.overlay_steps import combine_step, engine_step
+from tests.daily.desk import ROOT, Desk
 
 DAY, STAMP = "2017-12-20", "20171220"
 FILES = {
