@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ares7.errors import Ares7Error
 from feeds.commands import INTERRUPTED, VERBS, Command
 from live.commands import Call, add_verbs
+from live.trading_commands import add_trading_verbs
 
 if TYPE_CHECKING:
     from ares7.config import Config
@@ -258,7 +259,7 @@ def produce(args: argparse.Namespace) -> int:
     """Run a verb of `live.commands` and show what it did."""
     config = read_config(args)
     done = args.act(Call(args, config, partial(choose, args, config), ROOT))
-    if not answer(args, done.content):
+    if not answer(args, done.content) and done.lines:
         print("\n".join(done.lines))
     return int(done.code)
 
@@ -330,6 +331,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_research(verb, chosen)
     overlay = add_verbs(verb, verbs, source, produce)
+    add_trading_verbs(verb, source, produce, lambda args: int(args.act(args)))
     for name, study in VERBS.items():
         if name.startswith("overlay "):
             verb(name.split()[1], research, chosen, within=overlay, text=study.__doc__)

@@ -27,6 +27,7 @@ _ELSEWHERE: dict[str, Any] = {
     "search": True,
     "targets": True,
     "daily": True,
+    "live": True,
 }
 """Settings that do not change what a backtest gives."""
 
@@ -192,6 +193,29 @@ class DailyConfig(_Section):
         return value
 
 
+class LiveConfig(_Section):
+    """The gateway and how to trade through it (docs/live.md)."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=4002, ge=1, le=65535)
+    """4002 is IB Gateway's port for paper accounts, 4001 for real ones; paper or real is decided by the account."""
+    client_id: int = Field(default=7, ge=0, lt=2**31 - 1)
+    """Orders belong to it: one for each program, and always the same."""
+    account: str = ""
+    """Empty: the only account of the login."""
+    library: Literal["ib_insync", "ib_async"] = "ib_insync"
+    time_zone: str = "America/New_York"
+    """Zone that TWS or IB Gateway was told to use at login."""
+    clock: Literal["system", "gateway"] = "system"
+    """``gateway`` is for a double on this machine, whose days last seconds."""
+    on_missing: Literal["skip", "abort"] = "skip"
+    """When a name has no bar of the session in time: decide without it, or stop."""
+    bar_delay_s: float = Field(default=1200.0, ge=0)
+    """From the close to the first request for its bars; VIX settles a quarter of an hour later."""
+    bar_patience_s: float = Field(default=5400.0, gt=0)
+    """From the close until a missing bar is given up."""
+
+
 class Config(_Section):
     """The whole configuration. ``costs`` has no default: trading is never free by accident."""
 
@@ -210,6 +234,7 @@ class Config(_Section):
     targets: Goals = Goals()
     runs: RunsConfig = RunsConfig()
     daily: DailyConfig = DailyConfig()
+    live: LiveConfig = LiveConfig()
     allow_lookahead: bool = False
 
     @field_validator("oos")

@@ -198,11 +198,15 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
     def set_coo(self, coo: bool) -> None:
         """Refuse cheat-on-open, which exists in backtests only."""
         if coo:
-            raise ConfigError("cheat_on_open exists in backtests only; remove it from the Cerebro that trades live")
+            raise ConfigError(
+                "cheat_on_open exists in backtests only; remove it from the Cerebro that trades live"
+            )
 
     def add_order_history(self, orders: Any, notify: bool = False) -> None:
         """Refuse: past orders cannot be sent."""
-        raise ConfigError("an order history cannot be replayed on Interactive Brokers; remove add_order_history")
+        raise ConfigError(
+            "an order history cannot be replayed on Interactive Brokers; remove add_order_history"
+        )
 
     def set_fund_history(self, fund: Any) -> None:
         """Refuse: the account's value comes from the gateway."""

@@ -26,9 +26,7 @@ class OrderBatch:
         partner = order.oco
         if partner is not None:
             if partner.ref not in self._held:
-                return (
-                    "its oco partner was sent in an earlier step and has no group; give both orders in one step"
-                )
+                return "its oco partner was sent in an earlier step and has no group; give both orders in one step"
             # The second order names the group; the first is its namesake.
             held = self._held[partner.ref]
             held.oca_group = held.oca_group or held.ib_ref

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from ares7.errors import Ares7Error, ConfigError, ServiceUnavailable
+from ares7.errors import Ares7Error, ServiceUnavailable
 from live.client.client import Client
 from live.client.failures import NotSent
 from live.client.messages import ContractFacts, ErrorMessage, Message
@@ -100,13 +100,12 @@ class OrderDesk:
         written: list[str] = []
         try:
             self._client.place_together([(ticket, self._register(written)) for ticket in tickets])
-        except (ConfigError, NotSent) as error:
-            return self._unsent(tickets, written, str(error))
         except ServiceUnavailable as error:
-            # The last one may or may not be at the gateway: it is looked for.
-            if written:
-                self.in_doubt(written[-1], str(error))
-            return self._unsent(tickets, [*written, ""], str(error))
+            # The last one that was registered may or may not be at the gateway, unless it was the last of all.
+            certain = isinstance(error, NotSent) and len(written) == len(tickets)
+            return self._unsent(tickets, written, str(error), certain=certain)
+        except Ares7Error as error:
+            return self._unsent(tickets, written, str(error), certain=False)
         return {}
 
     def _register(self, written: list[str]) -> Journal:
@@ -118,15 +117,19 @@ class OrderDesk:
 
         return before_writing
 
-    def _unsent(self, tickets: list[OrderTicket], written: list[str], reason: str) -> dict[str, str]:
-        """All but those written before the last; these are held by the gateway, and taken back."""
-        gone, last = written[:-1], written[-1:]
-        for ref in last:
-            if ref:
-                self._book.not_sent(ref, reason)
-        for ref in filter(None, gone):
-            self.cancel(self._book.orders[ref])
-        return {ticket.ref: reason for ticket in tickets if ticket.ref not in gone}
+    def _unsent(
+        self, tickets: list[OrderTicket], written: list[str], reason: str, *, certain: bool
+    ) -> dict[str, str]:
+        """Tell which orders were not sent; of a bracket without its end, what was sent is taken back."""
+        if certain:
+            self._book.not_sent(written.pop(), reason)
+        elif written:
+            self.in_doubt(written[-1], reason)
+        unsent = {ticket.ref: reason for ticket in tickets if ticket.ref not in written}
+        if unsent:
+            for ref in written:
+                self.cancel(self._book.orders[ref])
+        return unsent
 
     def show(self, tickets: list[OrderTicket]) -> None:
         """Note orders of a shadow run."""

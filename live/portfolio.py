@@ -16,6 +16,7 @@ from live.client.history import DailyBars
 from live.client.messages import ContractFacts
 from live.live_panel import LivePanel, Roster, roster_of
 from live.store import IBStore
+from live.trading_clock import Calendar
 
 
 class Portfolio:
@@ -62,8 +63,13 @@ class Portfolio:
             self.cerebro.adddata(feed)
         self.cerebro.addstrategy(chosen.strategy, settings=chosen.settings, account=config.account)
 
-    def load(self) -> None:
+    def load(self, sessions: int | None = None) -> None:
         """Connect and load the history that the strategy reads.
+
+        Parameters
+        ----------
+        sessions : int, optional
+            The run ends after so many live sessions.
 
         Raises
         ------
@@ -71,9 +77,15 @@ class Portfolio:
             An index has no history. A stock without one is left out of every decision.
         """
         self.store.start()
+        if sessions is not None:
+            calendar = Calendar(self.store.now(), self.config.data.calendar)
+            coming = [s.date for s in calendar.sessions if s.date > self.store.latest_session]
+            self.store.until = coming[sessions - 1]
         self.panel.lay_out(self.store.latest_session)
         for what, kind in (("ADJUSTED_LAST", "STK"), ("TRADES", "IND")):
-            facts = [feed.facts for feed in self.store.datas if feed.p.kind == kind and feed.facts is not None]
+            facts = [
+                feed.facts for feed in self.store.datas if feed.p.kind == kind and feed.facts is not None
+            ]
             self._take(facts, what)
         self.panel.close_session(self.store.latest_session)
         self.panel.is_new_session()

@@ -95,7 +95,9 @@ class IBStore:
     ) -> None:
         self.options = options or StoreOptions()
         if self.options.clock == "gateway" and host not in LOOPBACK:
-            raise ConfigError(f"clock: gateway is for a double on this machine; {host} has a clock of its own")
+            raise ConfigError(
+                f"clock: gateway is for a double on this machine; {host} has a clock of its own"
+            )
         settings = client_options or Options()
         if self.options.clock == "gateway":
             # A double's days last seconds: its clock is right by definition, IB's nightly reset and its limits on
@@ -235,7 +237,9 @@ class IBStore:
         if data.p.source == "five_seconds":
             self._subscribed[self.client.five_second_bars(_facts(data))] = data
         elif data.p.source == "keep_up_to_date":
-            self._subscribed[self.client.keep_up_to_date(_facts(data), bar_size="1 min", duration="1 D")] = data
+            self._subscribed[self.client.keep_up_to_date(_facts(data), bar_size="1 min", duration="1 D")] = (
+                data
+            )
 
     # -- the round --------------------------------------------------------------------------------------------
 
@@ -336,7 +340,9 @@ class IBStore:
         """Send an order; return why it certainly was not sent, or nothing."""
         if self.options.shadow:
             self.shadow_orders.append(ticket)
-            self.note(f"shadow: {ticket.side} {ticket.quantity} {ticket.symbol} {ticket.order_type}/{ticket.tif}")
+            self.note(
+                f"shadow: {ticket.side} {ticket.quantity} {ticket.symbol} {ticket.order_type}/{ticket.tif}"
+            )
             return ""
         try:
             self.client.place(ticket, self._journal)
@@ -388,7 +394,11 @@ class IBStore:
         if not due:
             return
         try:
-            answers: list[OpenOrder | CompletedOrder | Execution] = [*self.client.open_orders(), *self.client.completed_orders(), *self.client.executions()]
+            answers: list[OpenOrder | CompletedOrder | Execution] = [
+                *self.client.open_orders(),
+                *self.client.completed_orders(),
+                *self.client.executions(),
+            ]
         except ServiceUnavailable as error:
             self.note(f"{len(due)} orders could not be looked for: {error}")
             return
@@ -416,7 +426,9 @@ def cash_of(values: Any) -> float:
         if key in values:
             return float(values[key])
     shown = sorted(currency for tag, currency in values if tag == "TotalCashValue")
-    raise ConfigError(f"the account reports its cash in {shown or 'no currency'}; only USD accounts are supported")
+    raise ConfigError(
+        f"the account reports its cash in {shown or 'no currency'}; only USD accounts are supported"
+    )
 
 
 def _facts(data: IBData) -> ContractFacts:

@@ -7,12 +7,12 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ares7.errors import ServiceUnavailable
+from ares7.errors import ConfigError, ServiceUnavailable
 from live.double import auctions, wire
 from live.double.account import Account
 from live.double.account_requests import send_account, send_multi, send_summary
 from live.double.actions import Actions
-from live.double.clock import AHEAD_DAYS, Calendar, Clock, Session, moment
+from live.double.clock import AHEAD_DAYS, Calendar, Clock, Session, local, moment
 from live.double.data_requests import Pacing
 from live.double.dividends import pay_dividends
 from live.double.engine import Engine
@@ -287,4 +287,10 @@ class Gateway:
 
 def _start_time(history: History, settings: Settings) -> float:
     start = settings.start or str(history.dates[min(1, len(history.dates) - 1)])
-    return moment(start if ":" in start else f"{start} 09:00")
+    now = moment(start if ":" in start else f"{start} 09:00")
+    first, last = str(history.dates[0]), str(history.dates[-1])
+    if not first <= f"{local(now):%Y-%m-%d}" <= last:
+        raise ConfigError(
+            f"the start {start} lies before {first} or after {last}, where the data is; correct it"
+        )
+    return now

@@ -22,6 +22,11 @@ from live.double.orders import Refused
 from live.double.settings import Settings
 from tests.double.client import connected, order, stock
 
+UNSET = (
+    "conId", "expiry", "strike", "right", "multiplier", "exchange", "primaryExchange", "currency", "localSymbol",
+    "tradingClass", "goodTillDate", "algoStrategy",
+)  # fmt: skip
+
 
 class Silent:
     """A listener that nobody hears."""
@@ -61,10 +66,7 @@ class World:
             self.clock.at(session.closes, lambda session=session: auctions.closing(self.engine, session))
 
     def place(self, number, symbol, action, quantity, kind, tif, price, parent, group):
-        raw = dict.fromkeys(
-            ["conId", "expiry", "strike", "right", "multiplier", "exchange", "primaryExchange", "currency", "localSymbol", "tradingClass", "goodTillDate", "algoStrategy"],
-            "",
-        )
+        raw = dict.fromkeys(UNSET, "")
         raw |= {"orderId": str(number), "symbol": symbol, "secType": "STK", "action": action, "tif": tif}
         raw |= {
             "totalQuantity": str(quantity),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,11 +88,16 @@ def data_folder(folder):
     return str(folder)
 
 
+@contextmanager
 def serve(folder, *options):
+    """The command in a process of its own, which is gone afterwards whatever happens."""
     command = [sys.executable, "-c", SERVE, "--data", data_folder(folder), *options]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 class Served:
