@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import collections
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 
 from ares7.errors import ConfigError
-from live.bt_order import IBOrder, Routing, ticket_of, whole_shares
+from live.bt_order import PARENT_OF_GROUP, IBOrder, Routing, require_bar, require_supported, ticket_of
+from live.client.messages import ContractFacts
 from live.client.order_messages import OrderTicket
-from live.holdings import Holdings
-from live.order_book import Booking, Doubt, FeeBooking, Known, Stage, StageChange
+from live.order_batch import OrderBatch
+from live.validity import trading_day
 
 if TYPE_CHECKING:
-    from live.client.messages import Message
     from live.store import IBStore
 
 
@@ -39,25 +37,22 @@ class Positions(Mapping[Any, bt.Position]):
 class IBBroker(bt.BrokerBase):  # type: ignore[misc]
     """Made by `live.store.IBStore.getbroker`.
 
+    Orders of one step (``next`` or a notification) leave together when the step is over, in order of submission.
+
     Attributes
     ----------
-    holdings : Holdings
-        Positions and cash: the gateway's at the last synchronisation, and every execution since.
+    positions : mapping of feed to Position
     """
 
     def __init__(self, store: IBStore) -> None:
         super().__init__()
         self.store = store
-        self.holdings = Holdings()
         self.positions = Positions(self)
         self.startingcash = self.startingvalue = 0.0
-        self._notifications: collections.deque[Any] = collections.deque()
-        self._orders: dict[str, IBOrder] = {}
-        self._waiting: dict[str, _Pending] = {}
-        self._cancelling: dict[str, dt.datetime] = {}
+        self._batch = OrderBatch()
         self._prices: dict[int, float] = {}
 
-    # -- life cycle -------------------------------------------------------------------------------------------
+    # Life
 
     def start(self) -> None:
         """Connect if nobody has; cash and positions are known when this returns."""
@@ -70,34 +65,35 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def next(self) -> None:
         """Take in what arrived; called by Cerebro in every round, with or without a bar."""
+        self.store.begin_round()
         self.store.pump()
-        self._release(self.store.now())
 
     def get_notification(self) -> Any:
         """Return the next notification, or None."""
-        return self._notifications.popleft() if self._notifications else None
+        return self.store.events.next_notification()
 
-    # -- account ----------------------------------------------------------------------------------------------
+    # Account
 
     def getcash(self) -> float:
-        """Cash in the account's currency."""
-        return self.holdings.cash
+        """Cash in USD."""
+        return self.store.holdings.cash
 
     get_cash = getcash
 
     def getvalue(self, datas: Any = None) -> float:
         """Market value of these positions, or of the whole account with its cash.
 
-        A position whose feed has no bar yet is valued at its average cost.
+        A position is valued at the close of the latest bar of its feed, at its average cost without one.
         """
-        if datas is not None:
-            return sum(self._worth(data.facts.con_id) for data in datas if data.facts is not None)
-        return self.holdings.cash + sum(self._worth(con_id) for con_id in self.holdings.positions)
+        holdings = self.store.holdings
+        if datas is None:
+            return holdings.cash + sum(self._worth(con_id) for con_id in holdings.positions)
+        return sum(self._worth(facts.con_id) for facts in map(facts_of, datas) if facts is not None)
 
     get_value = getvalue
 
     def _worth(self, con_id: int) -> float:
-        position = self.holdings.positions.get(con_id)
+        position = self.store.holdings.positions.get(con_id)
         return 0.0 if position is None else position.size * self._prices.get(con_id, position.price)
 
     def mark(self, con_id: int, price: float) -> None:
@@ -106,26 +102,31 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def getposition(self, data: Any, clone: bool = True) -> bt.Position:
         """Return what is held of a feed's contract."""
-        held = self.holdings.positions.get(data.facts.con_id) if data.facts is not None else None
+        facts = facts_of(data)
+        held = None if facts is None else self.store.holdings.positions.get(facts.con_id)
         if held is None:
             return bt.Position()
         return held.clone() if clone else held
 
-    def getcommissioninfo(self, data: Any) -> Any:
-        """Commission scheme of a feed; fees of executions come from the wire."""
-        return super().getcommissioninfo(data)
-
-    # -- orders -----------------------------------------------------------------------------------------------
+    # Orders
 
     def buy(self, owner: Any, data: Any, size: float, **kwargs: Any) -> IBOrder:
-        """Send a buy order; see `live.bt_order.ticket_of` for what it becomes."""
+        """Send a buy order at the end of this step; see `live.bt_order.ticket_of` for what it becomes.
+
+        Raises
+        ------
+        ConfigError
+            There is no such order type here, or the feed has no bar yet.
+        """
         return self._made("BUY", owner, data, size, kwargs)
 
     def sell(self, owner: Any, data: Any, size: float, **kwargs: Any) -> IBOrder:
-        """Send a sell order."""
+        """Send a sell order; as `buy`."""
         return self._made("SELL", owner, data, size, kwargs)
 
     def _made(self, action: str, owner: Any, data: Any, size: float, kwargs: dict[str, Any]) -> IBOrder:
+        require_supported(kwargs.get("exectype"))
+        require_bar(data)
         kwargs["pricelimit"] = kwargs.pop("plimit", None)
         kwargs.pop("histnotify", None)
         order = IBOrder(action, owner=owner, data=data, size=size, **kwargs)
@@ -133,35 +134,59 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
         return self.submit(order)
 
     def submit(self, order: IBOrder) -> IBOrder:
-        """Write an order to the gateway, or reject it here with the reason."""
+        """Take an order, or reject it here with the reason."""
         order.submit(self)
+        facts = facts_of(order.data)
+        if facts is None:
+            return self._refused(order, "the feed is not one of this store")
+        asked = order.created.size
         reason = self.store.why_not_trade(order.data)
-        routing = Routing(self.store.market_is_open(), whole_shares(order.created.size, order.data.facts.lot))
-        if not reason and routing.whole == 0:
-            reason = f"{abs(order.created.size):g} shares are less than the smallest quantity"
+        if not order.make_whole(facts.lot):
+            reason = f"{abs(asked):g} shares are less than the smallest quantity"
+        if not reason and order.parent is not None and not order.parent.alive():
+            reason = "its parent is done"
+        if not reason:
+            order.ib_ref = self.store.desk.new_ref(facts, order.side)
+            reason = self._batch.hold(order)
         if reason:
             return self._refused(order, reason)
-        order.ib_ref = self.store.new_ref(order.data.facts, "BUY" if order.isbuy() else "SELL")
-        self._orders[order.ib_ref] = order
-        try:
-            parent = self._parent_id(order)
-            ticket = ticket_of(order, order.data.facts, order.ib_ref, routing, parent)
-        except ConfigError as error:
-            del self._orders[order.ib_ref]
-            return self._refused(order, str(error))
-        order.size = order.created.size = ticket.quantity if order.isbuy() else -ticket.quantity
-        order.created.remsize = order.executed.remsize = order.created.size
-        self._notify(order)
-        self._send(order, ticket)
+        self.store.events.orders[order.ib_ref] = order
+        self.store.events.notify(order)
         return order
 
-    def _send(self, order: IBOrder, ticket: OrderTicket) -> None:
-        reason = self.store.send(ticket)
-        if reason:
-            del self._orders[order.ib_ref]
-            self._refused(order, reason)
+    def _refused(self, order: IBOrder, reason: str) -> IBOrder:
+        self.store.events.refuse(order, reason)
+        return order
+
+    def flush(self) -> None:
+        """Write the orders of the step that is over. Called in every round, before anything is read."""
+        if not len(self._batch):
+            return
+        for group in self._batch.take():
+            try:
+                tickets = self._tickets(group)
+            except ConfigError as error:
+                self._not_sent(group, dict.fromkeys((order.ib_ref for order in group), str(error)))
+                continue
+            if self.store.options.shadow:
+                self._shown(group, tickets)
+            else:
+                self._not_sent(group, self.store.desk.send(tickets))
+
+    def _tickets(self, group: list[IBOrder]) -> list[OrderTicket]:
+        store = self.store
+        day = trading_day(store.now(), store.calendar, store.options.opening_cutoff)
+        tickets = []
+        for i, order in enumerate(group):
+            daily = order.data._timeframe >= bt.TimeFrame.Days
+            parent = PARENT_OF_GROUP if i else self._parent_id(order)
+            routing = Routing(day, daily, parent, transmit=i == len(group) - 1)
+            facts: Any = facts_of(order.data)
+            tickets.append(ticket_of(order, facts, routing))
+        return tickets
 
     def _parent_id(self, order: IBOrder) -> int:
+        """Order id of a parent that was sent in an earlier step."""
         if order.parent is None:
             return 0
         known = self.store.book.orders.get(order.parent.ib_ref)
@@ -169,153 +194,70 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
             raise ConfigError("the parent of this order was never sent; its children cannot be")
         return known.order_id
 
-    def _refused(self, order: IBOrder, reason: str) -> IBOrder:
+    def _not_sent(self, group: list[IBOrder], reasons: dict[str, str]) -> None:
+        for order in group:
+            if order.ib_ref in reasons:
+                del self.store.events.orders[order.ib_ref]
+                self._refused(order, reasons[order.ib_ref])
+
+    def _shown(self, group: list[IBOrder], tickets: list[OrderTicket]) -> None:
+        """In a shadow run an order is shown and cancelled: nothing will come of it."""
+        self.store.desk.show(tickets)
+        for order in group:
+            del self.store.events.orders[order.ib_ref]
+            self._withdrawn(order, "shadow")
+
+    def _withdrawn(self, order: IBOrder, reason: str) -> None:
         order.reason = reason
-        order.reject(self)
-        self._notify(order)
-        self.store.note(f"order for {order.data._name} not sent: {reason}")
-        return order
+        order.cancel()
+        self.store.events.notify(order)
 
     def cancel(self, order: IBOrder) -> None:
         """Ask the gateway to cancel; the order is cancelled when the wire says so."""
+        if order in self._batch:
+            for mine in self._batch.drop(order):
+                del self.store.events.orders[mine.ib_ref]
+                self._withdrawn(mine, "cancelled before it was sent")
+            return
         known = self.store.book.orders.get(order.ib_ref)
-        if known is not None and not known.stage.is_final:
-            self.store.cancel(known)
+        if known is not None and not known.stage.is_done:
+            self.store.desk.cancel(known)
 
     def orderstatus(self, order: IBOrder) -> int:
         """Backtrader's status of an order."""
-        return int(order.status)
+        return int(self.store.events.orders.get(order.ib_ref, order).status)
 
     def get_orders_open(self, safe: bool = False) -> list[IBOrder]:
         """Orders that may still fill."""
-        found = [order for order in self._orders.values() if order.alive()]
+        found = [order for order in self.store.events.orders.values() if order.alive()]
         return [order.clone() for order in found] if safe else found
 
     def open_shares(self, data: Any) -> float:
-        """Signed shares that working orders of this contract may still trade."""
-        return self.store.book.open_shares(data.facts.con_id)
+        """Signed shares that working orders of this contract may still trade, those of this step included."""
+        facts = facts_of(data)
+        if facts is None:
+            return 0.0
+        held = [o for o in self.get_orders_open() if o in self._batch and facts_of(o.data) == facts]
+        return self.store.book.open_shares(facts.con_id) + sum(order.created.size for order in held)
+
+    # What has no counterpart
 
     def set_coo(self, coo: bool) -> None:
         """Refuse cheat-on-open, which exists in backtests only."""
         if coo:
-            raise ConfigError(
-                "cheat_on_open exists in backtests only; remove it from the Cerebro that trades live"
-            )
+            raise ConfigError("cheat_on_open exists in backtests only; remove it from the Cerebro that trades live")
 
     def add_order_history(self, orders: Any, notify: bool = False) -> None:
         """Refuse: past orders cannot be sent."""
-        raise ConfigError(
-            "an order history cannot be replayed on Interactive Brokers; remove add_order_history"
-        )
+        raise ConfigError("an order history cannot be replayed on Interactive Brokers; remove add_order_history")
 
     def set_fund_history(self, fund: Any) -> None:
         """Refuse: the account's value comes from the gateway."""
         raise ConfigError("a fund history cannot be set on Interactive Brokers; remove set_fund_history")
 
-    # -- what the wire says -----------------------------------------------------------------------------------
 
-    def synchronise(self, cash: float, positions: Mapping[int, tuple[float, float]]) -> None:
-        """Adopt the gateway's cash and positions: shares and average cost by contract."""
-        self.holdings.adopt(cash, positions)
-
-    def on_changes(self, changes: list[Any]) -> None:
-        """Apply what the order book made of a message."""
-        for change in changes:
-            if isinstance(change, Booking):
-                self._book(change)
-            elif isinstance(change, FeeBooking):
-                self._fee(change)
-            elif isinstance(change, StageChange):
-                self._stage(change)
-            elif isinstance(change, Doubt):
-                self.store.in_doubt(change.ref, change.reason)
-
-    def on_message(self, message: Message) -> None:
-        """Feed one message to the order book and apply what follows."""
-        self.on_changes(self.store.handle_order_message(message))
-
-    def _book(self, booking: Booking) -> None:
-        moved = self.holdings.book(booking)
-        order = self._orders.get(booking.ref)
-        if order is None or booking.shares == 0:
-            return
-        earlier = self._waiting.pop(booking.root, None)
-        if earlier is not None:
-            self._execute(earlier, 0.0)
-        self._waiting[booking.root] = _Pending(order, booking, moved, self.store.now())
-
-    def _fee(self, fee: FeeBooking) -> None:
-        self.holdings.charge(fee.amount)
-        pending = self._waiting.pop(fee.root, None)
-        if pending is not None:
-            self._execute(pending, fee.amount)
-
-    def _release(self, now: dt.datetime) -> None:
-        """Notify executions whose commission is late with a fee of 0, and cancellations that nothing followed."""
-        for root, pending in list(self._waiting.items()):
-            if now - pending.since >= self.store.options.commission_wait:
-                del self._waiting[root]
-                self._execute(pending, 0.0)
-        for ref, since in list(self._cancelling.items()):
-            if now - since >= self.store.options.cancel_settle:
-                del self._cancelling[ref]
-                self._cancelled(self._orders[ref])
-
-    def _cancelled(self, order: IBOrder) -> None:
-        if order.status != order.Completed:
-            order.cancel()
-            self._notify(order)
-
-    def _execute(self, pending: _Pending, fee: float) -> None:
-        order, booking, moved = pending.order, pending.booking, pending.moved
-        share = fee / abs(booking.shares)
-        info = order.comminfo
-        order.execute(
-            order.data.datetime[0],
-            booking.shares,
-            booking.price,
-            moved.closed,
-            abs(moved.closed) * booking.price,
-            abs(moved.closed) * share,
-            moved.opened,
-            abs(moved.opened) * booking.price,
-            abs(moved.opened) * share,
-            0.0,
-            info.profitandloss(-moved.closed, moved.price_before, booking.price),
-            moved.size,
-            moved.price,
-        )
-        known = self.store.book.orders[booking.ref]
-        done = known.stage is Stage.FILLED and not any(p.order is order for p in self._waiting.values())
-        order.status = order.Completed if done else order.Partial
-        self._notify(order)
-
-    def _stage(self, change: StageChange) -> None:
-        order = self._orders.get(change.ref)
-        if order is None:
-            return
-        if change.stage is Stage.WORKING and order.status == order.Submitted:
-            order.accept(self)
-            self._notify(order)
-        elif change.stage is Stage.REJECTED:
-            order.reason = change.reason
-            order.reject(self)
-            self._notify(order)
-        elif change.stage is Stage.CANCELLED:
-            self._cancelling[change.ref] = self.store.now()
-
-    def forget(self, known: Known) -> None:
-        """Drop an order that never left; used where a send failed before the socket."""
-        self._orders.pop(known.ticket.ref, None)
-
-    def _notify(self, order: IBOrder) -> None:
-        self._notifications.append(order.clone())
-
-
-class _Pending:
-    """An execution that waits for its commission."""
-
-    __slots__ = ("booking", "moved", "order", "since")
-
-    def __init__(self, order: IBOrder, booking: Booking, moved: Any, since: dt.datetime) -> None:
-        self.order, self.booking, self.moved, self.since = order, booking, moved, since
+def facts_of(data: Any) -> ContractFacts | None:
+    """Contract of a feed, or of the feed that it is a clone of; None for a feed of another store."""
+    while getattr(data, "_clone", False):
+        data = data.data
+    return getattr(data, "facts", None)

@@ -194,18 +194,19 @@ class OrderEvents:
         a_share = fee / abs(booking.shares)
         opened, closed, price = moved.opened, moved.closed, booking.price
         when: Any = bt.date2num(booking.time_utc.replace(tzinfo=None))
+        info = order.comminfo
         order.execute(
             when,
             booking.shares,
             price,
             closed,
-            abs(closed) * (moved.price_before if closed else price),
+            info.getvaluesize(-closed, moved.price_before),
             abs(closed) * a_share,
             opened,
-            abs(opened) * price,
+            info.getvaluesize(opened, price),
             abs(opened) * a_share,
             0.0,
-            order.comminfo.profitandloss(-closed, moved.price_before, price),
+            info.profitandloss(-closed, moved.price_before, price),
             moved.size,
             moved.price,
         )

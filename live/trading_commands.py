@@ -42,6 +42,7 @@ def add_trading_verbs(
     place.add_argument("--port", type=int, help="default: live.port")
     place.add_argument("--client-id", type=int, metavar="N", help="default: live.client_id")
     place.add_argument("--account", metavar="ID", help="default: live.account")
+    place.add_argument("--clock", choices=("system", "gateway"), help="gateway: only with the double")
     made = verb("gateway", direct, text=gateway.__doc__)
     add_arguments(made)
     made.set_defaults(act=gateway)
@@ -51,7 +52,6 @@ def add_trading_verbs(
         "--shadow", action="store_true", help="show the orders and send none; the only mode so far"
     )
     made.add_argument("--sessions", type=int, metavar="N", help="end after so many sessions")
-    made.add_argument("--clock", choices=("system", "gateway"), help="gateway: only with the double")
     made.set_defaults(act=live)
 
 
@@ -73,7 +73,9 @@ def _settings(call: Call) -> LiveConfig:
 def _options(live: LiveConfig, **changes: Any) -> Options:
     from live.client.options import Options
 
-    return Options(library=live.library, time_zone=live.time_zone, **changes)
+    # A double's days last seconds: its clock is right by definition.
+    skew = {"max_skew_s": None} if live.clock == "gateway" else {}
+    return Options(library=live.library, time_zone=live.time_zone, **skew, **changes)
 
 
 def doctor(call: Call) -> Done:

@@ -179,7 +179,8 @@ class Client(Session):
                 regular_hours=regular_hours,
                 bar_size=FIVE_SECONDS,
                 duration="",
-            )
+            ),
+            extra=self.options.history_timeout_s,
         )
 
     def unsubscribe(self, subscription: int) -> None:
@@ -231,6 +232,8 @@ class Client(Session):
             The ticket is wrong, or the connection is read-only.
         NotSent
             Nothing was written; the gateway cannot have the order. Before or after the journal was called.
+        ServiceUnavailable
+            Any other: it is not known whether the order was written. Look for it.
         """
         return self.place_together([(ticket, journal)])[0]
 

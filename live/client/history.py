@@ -84,7 +84,7 @@ async def daily_bars(
     until = "" if end is None else end.astimezone(dt.UTC).strftime("%Y%m%d-%H:%M:%S")
     key = (facts.con_id, until, duration(sessions), what)
     for attempt in range(link.options.history.retries + 1):
-        await _wait(link, facts, key)
+        await link.history_turn(facts.con_id, key, small=False)
         try:
             return _table(facts, what, await _ask(link, facts, key), sessions)
         except Refused as error:
@@ -133,12 +133,6 @@ async def market_data_type(link: Link, kind: int) -> None:
     await link.pace()
     link.check_open("market data type")
     link.ib.client.reqMarketDataType(kind)
-
-
-async def _wait(link: Link, facts: ContractFacts, key: tuple[Any, ...]) -> None:
-    loop = asyncio.get_running_loop()
-    while (delay := link.history.wait(loop.time(), facts.con_id, key, small=False)) > 0:
-        await asyncio.sleep(delay)
 
 
 async def _ask(link: Link, facts: ContractFacts, key: tuple[Any, ...]) -> list[Any]:

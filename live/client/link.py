@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 from ares7.errors import ServiceUnavailable
@@ -211,6 +211,23 @@ class Link:
         """Wait until one more message may be sent."""
         loop = asyncio.get_running_loop()
         while (delay := self._rate.wait(loop.time())) > 0:
+            await asyncio.sleep(delay)
+
+    async def history_turn(self, con_id: int, request: Hashable, *, small: bool) -> None:
+        """Wait until a historical request may be sent; `HistoryPacer.done` must follow.
+
+        Raises
+        ------
+        NoAnswer
+            The wait would be longer than an answer may take: too many requests for bars of 30 s or less.
+        """
+        loop = asyncio.get_running_loop()
+        while (delay := self.history.wait(loop.time(), con_id, request, small=small)) > 0:
+            if delay > self.options.history_timeout_s:
+                raise failures.NoAnswer(
+                    f"contract {con_id}: IB takes {self.options.history.per_ten_minutes} requests for bars of 30 s or "
+                    f"less in ten minutes, and the next is possible in {delay:.0f} s; subscribe to fewer contracts"
+                )
             await asyncio.sleep(delay)
 
     async def ask(self, what: str, start: Callable[[], Awaitable[Any]], timeout: float | None = None) -> Any:

@@ -111,6 +111,9 @@ class LoopThread:
             raise ServiceUnavailable("the connection was stopped") from None
         try:
             return future.result(timeout)
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
         except concurrent.futures.CancelledError:
             raise ServiceUnavailable("the connection was stopped while a request was running") from None
         except TimeoutError:

@@ -162,6 +162,7 @@ class ErrorMessage(Message):
     Attributes
     ----------
     code : int
+        0 is ours: a message that could not be decoded, so something is not known, or an internal error.
     text : str
     request : int
         Request or order id that it concerns; -1 for none.

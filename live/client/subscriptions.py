@@ -67,57 +67,61 @@ class Subscriptions:
         return found.number
 
     async def _open(self, link: Link, wanted: Subscription) -> None:
-        what = f"live bars of {wanted.facts.symbol}"
+        small = wanted.bar_size == FIVE_SECONDS or wanted.bar_size.endswith(("sec", "secs"))
+        key = (wanted.facts.con_id, wanted.what, wanted.bar_size, wanted.duration)
+        await link.history_turn(wanted.facts.con_id, key, small=small)
+        try:
+            if wanted.bar_size == FIVE_SECONDS:
+                await self._open_five_seconds(link, wanted)
+            else:
+                await self._open_history(link, wanted)
+        finally:
+            link.history.done()
+
+    @staticmethod
+    async def _open_five_seconds(link: Link, wanted: Subscription) -> None:
         await link.pace()
-        link.check_open(what)
+        link.check_open(f"5-second bars of {wanted.facts.symbol}")
         contract, client = convert.contract(link.library, wanted.facts), link.ib.client
-        five = wanted.bar_size == FIVE_SECONDS
-        if five:
-            wanted.request = int(client.getReqId())
-        else:
-            wanted.request, answer = link.new_request(contract)
-            link.tap.history[wanted.request] = []
+        wanted.request = int(client.getReqId())
         link.tap.bars[wanted.request] = (wanted.number, wanted.facts.con_id)
-        if five:
-            client.reqRealTimeBars(wanted.request, contract, 5, wanted.what, wanted.regular_hours, [])
-            return
+        client.reqRealTimeBars(wanted.request, contract, 5, wanted.what, wanted.regular_hours, [])
+
+    @staticmethod
+    async def _open_history(link: Link, wanted: Subscription) -> None:
+        contract, client = convert.contract(link.library, wanted.facts), link.ib.client
         hours = int(wanted.regular_hours)
 
         def start() -> asyncio.Future[object]:
-            client.reqHistoricalData(
-                wanted.request,
-                contract,
-                "",
-                wanted.duration,
-                wanted.bar_size,
-                wanted.what,
-                hours,
-                2,
-                True,
-                [],
-            )
+            wanted.request, answer = link.new_request(contract)
+            # The bars up to now are collected and dropped: whoever wants them asks for history.
+            link.tap.history[wanted.request] = []
+            link.tap.bars[wanted.request] = (wanted.number, wanted.facts.con_id)
+            length, size, what = wanted.duration, wanted.bar_size, wanted.what
+            client.reqHistoricalData(wanted.request, contract, "", length, size, what, hours, 2, True, [])
             return answer
 
         try:
-            await link.ask(what, start, link.options.history_timeout_s)
+            await link.ask(f"live bars of {wanted.facts.symbol}", start, link.options.history_timeout_s)
         except Ares7Error:
             link.tap.bars.pop(wanted.request, None)
             raise
         finally:
-            # The bars up to now: whoever wants them asks for history.
             link.tap.history.pop(wanted.request, None)
 
     async def reopen(self, link: Link) -> None:
-        """Open all again, in a new connection or after the servers lost them."""
-        for wanted in list(self._all.values()):
-            if wanted.request in link.tap.bars:
-                self._cancel(link, wanted)
-            try:
-                await self._open(link, wanted)
-            except (Refused, NoAnswer) as error:
-                # An error on its request was reported already, when it was heard.
-                if wanted.request != -1:
-                    self._fail(wanted, getattr(error, "code", 0), str(error))
+        """Open all again, in a new connection or after the servers lost them; side by side."""
+        await asyncio.gather(*(self._reopen(link, wanted) for wanted in list(self._all.values())))
+
+    async def _reopen(self, link: Link, wanted: Subscription) -> None:
+        if wanted.request in link.tap.bars:
+            self._cancel(link, wanted)
+        try:
+            await self._open(link, wanted)
+        except (Refused, NoAnswer) as error:
+            # An error on its request was reported already, when it was heard.
+            if wanted.request != -1:
+                self._fail(wanted, getattr(error, "code", 0), str(error))
 
     def heard(self, error: ErrorMessage) -> None:
         """Report the subscription that an error ends."""

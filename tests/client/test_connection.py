@@ -388,3 +388,39 @@ def test_the_account_id_decides_between_paper_and_real_and_the_unknown_is_real(a
     from live.client.sync import account_kind
 
     assert account_kind(account) == kind
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_attempts(connect, gateway, monkeypatch):
+    from live.client import sync
+
+    client, right, calls = connect(), sync.synchronise, []
+
+    async def broken_once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError("unforeseen")
+        return await right(*arguments)
+
+    monkeypatch.setattr(sync, "synchronise", broken_once)
+    client.poll()
+    gateway.drop()
+    assert wait_until(lambda: client.connected.generation > 1)
+    assert wait_ready(client)
+    reasons = [e.message.reason for e in client.poll() if isinstance(e.message, Disconnected)]
+    assert "internal error: KeyError('unforeseen')" in reasons
+
+
+def test_a_restoration_during_the_synchronisation_reads_everything_once_more(connect, gateway):
+    client = connect()
+    gateway.arm(on="positionEnd", do="delay", seconds=5.0)
+    gateway.notice(1100)
+    gateway.notice(1102)
+    assert wait_until(lambda: client.state is State.SYNCING)
+    gateway.set_position("MSFT", 3.0)
+    gateway.notice(1100)
+    gateway.notice(1101)
+    gateway.advance(10)
+    assert wait_ready(client)
+    (restored,) = [e.message for e in client.poll() if isinstance(e.message, Restored)]
+    assert restored.data_lost
+    assert len(client.snapshot().positions) == 1

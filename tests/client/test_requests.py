@@ -11,6 +11,7 @@ from ares7.errors import ConfigError, MissingData, ServiceUnavailable
 from live.client.contracts import Wanted
 from live.client.failures import NoAnswer, Refused
 from live.client.messages import AccountKind, BarUpdate, FarmState, State, SubscriptionFailed
+from live.client.options import HistoryPacing
 from tests.client.conftest import ACCOUNT, another_gateway, messages, wait_until
 
 
@@ -356,3 +357,29 @@ def test_a_subscription_that_is_not_answered_after_a_reconnection_stops_nothing(
     assert len(messages(client, SubscriptionFailed)) == 1
     assert client.connected.generation == 2
     assert client.state is State.READY
+
+
+def test_more_small_bars_than_ib_takes_in_ten_minutes_are_refused_at_once(connect):
+    pacing = HistoryPacing(identical_s=0.0, per_ten_minutes=2)
+    client = connect(history=pacing)
+    facts = client.qualify(["AAPL", "MSFT", "BRK-B"]).facts
+    client.five_second_bars(facts["AAPL"])
+    client.five_second_bars(facts["MSFT"])
+    with pytest.raises(NoAnswer, match=r"takes 2 requests for bars of 30 s or less in ten minutes"):
+        client.five_second_bars(facts["BRK-B"])
+
+
+def test_many_subscriptions_are_opened_again_side_by_side(connect, gateway):
+    client = connect(history=HistoryPacing(identical_s=0.0, per_ten_minutes=100))
+    facts = client.qualify(["AAPL", "MSFT", "BRK-B"]).facts
+    numbers = {client.keep_up_to_date(found) for found in facts.values()}
+    numbers |= {client.five_second_bars(found) for found in facts.values()}
+    gateway.drop()
+    assert wait_until(lambda: client.connected.generation == 2 and client.state is State.READY)
+    assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) == 6)
+    client.server_time()
+    client.poll()
+    gateway.end_session()
+    client.server_time()
+    heard = {e.message.subscription for e in client.poll() if isinstance(e.message, BarUpdate)}
+    assert heard == numbers
