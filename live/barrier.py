@@ -6,13 +6,11 @@ Backtrader calls ``next`` once an arrival. A strategy that compares names must s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from live.client.messages import Bar
-
-Policy = Literal["skip", "abort"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,14 @@ class Published:
     bars : dict of name to Bar
     missing : tuple of str
         Names without a bar when the deadline passed.
+    rescaled : mapping of name to float
+        Names whose earlier prices changed by this factor: a dividend or a split.
     """
 
     session: dt.date
     bars: Mapping[str, Bar]
     missing: tuple[str, ...]
+    rescaled: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,27 +46,29 @@ class SessionBarrier:
         UTC; bars of the session are unfinished before it.
     deadline : datetime
         UTC; from then on names without a bar are missing.
+    late : mapping of name to timedelta
+        Names that are final only so long after the close.
     """
 
     names: frozenset[str]
     session: dt.date
     closes: dt.datetime
     deadline: dt.datetime
+    late: Mapping[str, dt.timedelta] = field(default_factory=dict)
     _bars: dict[str, Bar] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls, names: Iterable[str], session: dt.date, closes: dt.datetime, patience: dt.timedelta
-    ) -> SessionBarrier:
-        """Barrier of a session whose names may be late by ``patience`` after the close."""
-        return cls(frozenset(names), session, closes, closes + patience)
-
     def offer(self, name: str, bar: Bar, now: dt.datetime) -> bool:
-        """Take a bar; False if it is not this session's, or the session has not closed yet."""
-        if bar.session != self.session or now < self.closes or name not in self.names:
+        """Take a bar; False if it is not this session's, is not final yet, or is no price."""
+        if bar.session != self.session or name not in self.names or now < self.final_at(name):
+            return False
+        if not all(math.isfinite(x) and x > 0 for x in (bar.open, bar.high, bar.low, bar.close)):
             return False
         self._bars[name] = bar
         return True
+
+    def final_at(self, name: str) -> dt.datetime:
+        """When the bar of a name is final, UTC."""
+        return self.closes + self.late.get(name, dt.timedelta())
 
     def waiting_for(self) -> list[str]:
         """Names without a bar, sorted."""

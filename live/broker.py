@@ -37,7 +37,8 @@ class Positions(Mapping[Any, bt.Position]):
 class IBBroker(bt.BrokerBase):  # type: ignore[misc]
     """Made by `live.store.IBStore.getbroker`.
 
-    Orders of one step (``next`` or a notification) leave together when the step is over, in order of submission.
+    A market order leaves at once. Others of one step (``next`` or a notification) leave when the step is over, in order
+    of submission: only then are brackets and OCO groups complete.
 
     Attributes
     ----------
@@ -147,11 +148,13 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
             reason = "its parent is done"
         if not reason:
             order.ib_ref = self.store.desk.new_ref(facts, order.side)
-            reason = self._batch.hold(order)
+            reason = "" if _stands_alone(order) else self._batch.hold(order)
         if reason:
             return self._refused(order, reason)
         self.store.events.orders[order.ib_ref] = order
         self.store.events.notify(order)
+        if _stands_alone(order):
+            self._write([order])
         return order
 
     def _refused(self, order: IBOrder, reason: str) -> IBOrder:
@@ -163,15 +166,18 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
         if not len(self._batch):
             return
         for group in self._batch.take():
-            try:
-                tickets = self._tickets(group)
-            except ConfigError as error:
-                self._not_sent(group, dict.fromkeys((order.ib_ref for order in group), str(error)))
-                continue
-            if self.store.options.shadow:
-                self._shown(group, tickets)
-            else:
-                self._not_sent(group, self.store.desk.send(tickets))
+            self._write(group)
+
+    def _write(self, group: list[IBOrder]) -> None:
+        try:
+            tickets = self._tickets(group)
+        except ConfigError as error:
+            self._not_sent(group, dict.fromkeys((order.ib_ref for order in group), str(error)))
+            return
+        if self.store.options.shadow:
+            self._shown(group, tickets)
+        else:
+            self._not_sent(group, self.store.desk.send(tickets))
 
     def _tickets(self, group: list[IBOrder]) -> list[OrderTicket]:
         store = self.store
@@ -238,22 +244,32 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
         if facts is None:
             return 0.0
         held = [o for o in self.get_orders_open() if o in self._batch and facts_of(o.data) == facts]
-        return self.store.book.open_shares(facts.con_id) + sum(order.created.size for order in held)
+        return float(self.store.book.open_shares(facts.con_id) + sum(order.created.size for order in held))
 
     # What has no counterpart
 
     def set_coo(self, coo: bool) -> None:
         """Refuse cheat-on-open, which exists in backtests only."""
         if coo:
-            raise ConfigError("cheat_on_open exists in backtests only; remove it from the Cerebro that trades live")
+            raise ConfigError(
+                "cheat_on_open exists in backtests only; remove it from the Cerebro that trades live"
+            )
 
     def add_order_history(self, orders: Any, notify: bool = False) -> None:
         """Refuse: past orders cannot be sent."""
-        raise ConfigError("an order history cannot be replayed on Interactive Brokers; remove add_order_history")
+        raise ConfigError(
+            "an order history cannot be replayed on Interactive Brokers; remove add_order_history"
+        )
 
     def set_fund_history(self, fund: Any) -> None:
         """Refuse: the account's value comes from the gateway."""
         raise ConfigError("a fund history cannot be set on Interactive Brokers; remove set_fund_history")
+
+
+def _stands_alone(order: IBOrder) -> bool:
+    """Nothing of the same step can belong to it."""
+    alone = order.parent is None and order.oco is None and bool(order.transmit)
+    return alone and order.exectype in (order.Market, order.Close)
 
 
 def facts_of(data: Any) -> ContractFacts | None:

@@ -111,8 +111,8 @@ class Routing:
 
 def whole_shares(size: float, lot: float) -> int:
     """Shares rounded down to the lot; the API takes no fraction of a share."""
-    step = max(int(round(lot)), 1)
-    return int(math.floor(abs(size) / step + 1e-9)) * step
+    step = max(round(lot), 1)
+    return math.floor(abs(size) / step + 1e-9) * step
 
 
 def tick_price(price: float, tick: float, side: str, order_type: str) -> float:

@@ -30,9 +30,9 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
     close. The other sources deliver each bar when it is finished, stamped with its end (UTC): no bar carries a time at
     which it was not known.
 
-    The latest close is always a traded price. With ``adjusted`` the bars before it are adjusted for dividends as well as
-    for splits; when either happens, the bars that the feed has delivered are rescaled (and `store` notes it), so that
-    windows over ``close`` stay right. Indicators that carry a value forward themselves keep theirs.
+    The latest close is always a traded price. With ``adjusted`` the bars before it are adjusted for dividends as
+    well as for splits; when either happens, the bars that the feed has delivered are rescaled (and the store notes
+    it), so that windows over ``close`` stay right. Indicators that carry a value forward themselves keep theirs.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
         self.stale = False
         self._queue: collections.deque[Bar] = collections.deque()
         self._history: collections.deque[Bar] = collections.deque()
-        self._latest = dt.datetime.min
+        self._latest: dt.datetime | None = None
         if not self.p.symbol:
             raise ConfigError("a feed needs a symbol: store.getdata(symbol='AAPL')")
         self._name = self.p.dataname = self.p.name or self.p.symbol
@@ -173,7 +173,7 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
     def push(self, bar: Bar) -> None:
         """Queue a bar that is finished; one that is not later than the latest is dropped."""
         moment = self._moment(bar)
-        if moment > self._latest:
+        if self._latest is None or moment > self._latest:
             self._latest = moment
             self._queue.append(bar)
 

@@ -16,6 +16,7 @@ from ares7.arrays import AnyArray, Bool1D, Float1D, Float2D
 from ares7.config import DataConfig
 from ares7.errors import MissingData, StaleData
 from ares7.panel import PRICE_FIELDS, Panel
+from ares7.signals.windows import latest_bar
 from feeds.findings import raise_errors
 from feeds.fundamentals import point_in_time_fields
 from feeds.load import load_panel
@@ -242,15 +243,32 @@ class LivePanel:
         )
         return replace(panel, fields={**panel.fields, **fields})
 
-    def prices(self) -> tuple[Float1D, Bool1D]:
-        """(N,) traded closes of the latest session, the last known where there is none, and where there is a bar."""
+    def prices(self, held: Float1D) -> tuple[Float1D, Bool1D]:
+        """Traded closes of the latest session, the last known where there is none, and where there is a bar.
+
+        Parameters
+        ----------
+        held : (N,) shares
+
+        Returns
+        -------
+        close : (N,) USD
+            1 for a name that has never had a price: it is neither held nor wanted, and one NaN would make the value
+            of the account NaN.
+        bar : (N,) bool
+
+        Raises
+        ------
+        StaleData
+            A name is held and has no price.
+        """
         if self._frame is None:
             raise MissingData("no session was closed yet")
         close = self._frame.fields["price"][: self._latest + 1]
-        bar = np.isfinite(close[-1])
-        filled = close[-1].copy()
-        for column in np.flatnonzero(~bar):
-            values = close[:, column]
-            there = np.flatnonzero(np.isfinite(values))
-            filled[column] = values[there[-1]] if len(there) else np.nan
-        return filled, bar
+        last = latest_bar(np.isfinite(close))[-1]
+        known = last >= 0
+        if (held[~known] != 0).any():
+            name = self.roster.symbols[int(np.flatnonzero(~known & (held != 0))[0])]
+            raise StaleData(f"{name} is held and has no price; nothing is decided; find out what became of it")
+        filled = np.where(known, close[np.maximum(last, 0), np.arange(len(last))], 1.0)
+        return filled, np.isfinite(close[-1])

@@ -157,10 +157,13 @@ class OrderDesk:
         return [] if handler is None else handler(message)
 
     def reconnected(self) -> None:
-        """Doubt every working order: what happened to it meanwhile was not heard."""
+        """A new connection: ids of the one before may be given out again."""
         self._book.forget_ids()
+
+    def doubt_all(self, reason: str) -> None:
+        """Doubt every working order: what happened to it meanwhile was not heard."""
         for known in self._book.working():
-            self.in_doubt(known.ticket.ref, "the connection was lost")
+            self.in_doubt(known.ticket.ref, reason)
 
     # Doubt
 

@@ -54,7 +54,7 @@ class Portfolio:
         self.roster = roster or roster_of(config.data, needs, warmup)
         self.panel = LivePanel(self.roster, config.data, needs, warmup)
         self._start = start
-        store.observe_bars, store.on_session = self._observe, self._session
+        store.observe(self._observe, self._session)
         self.cerebro = bt.Cerebro(quicknotify=True)
         self.cerebro.setbroker(store.getbroker())
         for symbol, kind in self.roster.contracts:

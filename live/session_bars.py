@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from live.barrier import Published, SessionBarrier
 from live.client.client import Client
 from live.client.history import DailyBars
 from live.client.messages import Bar, ContractFacts
 from live.store_options import StoreOptions
-from live.trading_clock import Calendar, Hours
+from live.trading_clock import Calendar
 
 LATEST = 3
 """Bars asked for a session: a name without a bar that day shows its earlier ones."""
-Key = tuple[int, str]
-"""Contract and ``what``."""
+SETTLES_LATE = {"VIX": dt.timedelta(minutes=15)}
+"""Indices that are final only so long after the close (rulings 30)."""
+SAME = 1e-9
+"""Relative difference below which a close has not changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a feed of the barrier asks for; ``last`` is the bar it was given last."""
+
+    facts: ContractFacts
+    what: str
+    last: Bar | None
 
 
 def bars_of(found: DailyBars) -> list[Bar]:
@@ -31,21 +43,21 @@ class SessionBars:
     Parameters
     ----------
     client : Client
-    wanted : mapping of name to (facts, what)
+    wanted : mapping of name to Wanted
         Feeds of the barrier; names are unique.
     calendar : Calendar
     options : StoreOptions
     after : date
         The first session fetched is the one after it.
     warn : callable
-    observe : callable
-        Is handed every answer of the gateway, the bars before the session included; default nobody.
+    observe : callable, optional
+        Is handed every answer that held the session's bar, the bars before it included.
     """
 
     def __init__(
         self,
         client: Client,
-        wanted: Mapping[str, tuple[ContractFacts, str]],
+        wanted: Mapping[str, Wanted],
         calendar: Calendar,
         options: StoreOptions,
         after: dt.date,
@@ -55,12 +67,19 @@ class SessionBars:
         self._client, self._wanted = client, dict(wanted)
         self._calendar, self._options, self._warn = calendar, options, warn
         self._observe = observe
+        self._rescaled: dict[str, float] = {}
+        self._late = {
+            name: SETTLES_LATE[wish.facts.symbol]
+            for name, wish in wanted.items()
+            if wish.facts.kind == "IND" and wish.facts.symbol in SETTLES_LATE
+        }
         self._barrier = self._next_barrier(after)
         self._asked: dt.datetime | None = None
 
     def _next_barrier(self, after: dt.date) -> SessionBarrier:
-        session: Hours = self._calendar.after(after)
-        return SessionBarrier.of(self._wanted, session.date, session.closes, self._options.bar_patience)
+        session = self._calendar.after(after)
+        deadline = session.closes + self._options.bar_patience
+        return SessionBarrier(frozenset(self._wanted), session.date, session.closes, deadline, self._late)
 
     @property
     def session(self) -> dt.date:
@@ -68,33 +87,54 @@ class SessionBars:
         return self._barrier.session
 
     def poll(self, now: dt.datetime) -> Published | None:
-        """Ask for what is missing once it may be there; return the session when it is complete, or overdue."""
+        """Ask for what is missing once it may be there; return the session when it is complete, or overdue.
+
+        Raises
+        ------
+        ServiceUnavailable
+            The connection was lost.
+        """
         barrier = self._barrier
         if now < barrier.closes + self._options.bar_delay:
             return None
         if self._asked is None or now - self._asked >= self._options.bar_retry:
+            # Noted before it is asked: a gateway that fails is not asked again at once.
             self._asked = now
-            self._ask(barrier.waiting_for(), now)
-        published = barrier.ready(now)
-        if published is None:
+            self._ask([name for name in barrier.waiting_for() if now >= barrier.final_at(name)], now)
+        found = barrier.ready(now)
+        if found is None:
             return None
+        return self._publish(found, now)
+
+    def _publish(self, found: Published, now: dt.datetime) -> Published:
+        rescaled, self._rescaled = self._rescaled, {}
+        for name, bar in found.bars.items():
+            self._wanted[name] = replace(self._wanted[name], last=bar)
         self._calendar = self._calendar.renewed(now)
-        self._barrier, self._asked = self._next_barrier(barrier.session), None
-        return published
+        self._barrier, self._asked = self._next_barrier(found.session), None
+        return replace(found, rescaled={name: x for name, x in rescaled.items() if name in found.bars})
 
     def _ask(self, names: Iterable[str], now: dt.datetime) -> None:
         by_what: dict[str, list[str]] = {}
         for name in names:
-            by_what.setdefault(self._wanted[name][1], []).append(name)
+            by_what.setdefault(self._wanted[name].what, []).append(name)
         behind = sum(s.closes > self._barrier.closes and s.closes <= now for s in self._calendar.sessions)
         for what, group in by_what.items():
-            facts = [self._wanted[name][0] for name in group]
+            facts = [self._wanted[name].facts for name in group]
             found = self._client.daily_bars_of(facts, LATEST + behind, what=what)
             for name, contract in zip(group, facts, strict=True):
-                answer = found[contract.con_id]
-                if isinstance(answer, Exception):
-                    self._warn(f"{name}: no bar of {self._barrier.session} yet: {answer}")
-                    continue
-                taken = [self._barrier.offer(name, bar, now) for bar in bars_of(answer)]
-                if self._observe is not None and any(taken):
-                    self._observe(answer)
+                self._take(name, found[contract.con_id], now)
+
+    def _take(self, name: str, answer: DailyBars | Exception, now: dt.datetime) -> None:
+        if isinstance(answer, Exception):
+            self._warn(f"{name}: no bar of {self._barrier.session} yet: {answer}")
+            return
+        last, taken = self._wanted[name].last, False
+        for bar in bars_of(answer):
+            taken |= self._barrier.offer(name, bar, now)
+            if last is not None and bar.session == last.session and bar.close > 0:
+                factor = bar.close / last.close
+                if abs(factor - 1.0) > SAME:
+                    self._rescaled[name] = factor
+        if taken and self._observe is not None:
+            self._observe(answer)

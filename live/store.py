@@ -3,7 +3,7 @@
 ::
 
     store = IBStore(host="127.0.0.1", port=4002, client_id=7, account="DU1234567")
-    cerebro = bt.Cerebro(quicknotify=True)
+    cerebro = bt.Cerebro()
     cerebro.setbroker(store.getbroker())
     cerebro.adddata(store.getdata(symbol="AAPL"))
     cerebro.addstrategy(AnyStrategy)
@@ -17,42 +17,37 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from ares7.errors import ConfigError, MissingData, ServiceUnavailable, StaleData
-from live.barrier import Published
-from live.broker import IBBroker
+from ares7.errors import ConfigError
+from live.account_watch import AccountWatch, cash_of
+from live.broker import IBBroker, facts_of
 from live.client.client import Client
-from live.client.failures import NotSent
 from live.client.history import DailyBars
 from live.client.messages import (
     AccountValue,
     BarUpdate,
     Connected,
-    ContractFacts,
     Disconnected,
-    ErrorMessage,
     Message,
     Notice,
     Outage,
+    PositionRow,
     Restored,
     State,
     StateChanged,
+    SubscriptionFailed,
 )
 from live.client.options import HistoryPacing, Options
-from live.client.order_messages import (
-    Commission,
-    CompletedOrder,
-    Execution,
-    OpenOrder,
-    OrderStatus,
-    OrderTicket,
-)
+from live.client.order_messages import OrderTicket
 from live.data import IBData
-from live.order_book import Known, OrderBook, Stage
-from live.session_bars import SessionBars, bars_of
+from live.holdings import Holdings
+from live.market_feeds import MarketFeeds
+from live.order_book import OrderBook
+from live.order_desk import OrderDesk
+from live.order_events import OrderEvents
 from live.store_options import StoreOptions
 from live.trading_clock import Calendar, GatewayClock, system_clock
 
@@ -60,7 +55,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class IBStore:
-    """Connection to TWS or IB Gateway for Backtrader.
+    """Connection to TWS or IB Gateway for Backtrader. Make a new one for every run.
 
     Parameters
     ----------
@@ -72,13 +67,16 @@ class IBStore:
         Eight hex digits in the reference of every order; derived from account, client id and start time otherwise.
     until : date, optional
         The run ends after this session.
+    cache : Path, optional
+        Folder for daily history (`live.history_cache`); nothing is stored without it.
 
     Attributes
     ----------
-    datas : list of IBData
     book : OrderBook
-    shadow_orders : list of OrderTicket
-        What would have been sent.
+    desk : OrderDesk
+    events : OrderEvents
+    holdings : Holdings
+        Positions and cash: the gateway's at the last synchronisation, and every execution since.
     """
 
     def __init__(
@@ -92,39 +90,34 @@ class IBStore:
         client_options: Options | None = None,
         run_id: str = "",
         until: dt.date | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.options = options or StoreOptions()
         if self.options.clock == "gateway" and host not in LOOPBACK:
             raise ConfigError(
                 f"clock: gateway is for a double on this machine; {host} has a clock of its own"
             )
-        settings = client_options or Options()
-        if self.options.clock == "gateway":
-            # A double's days last seconds: its clock is right by definition, IB's nightly reset and its limits on
-            # history, which are in real seconds, mean nothing.
-            unpaced = HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6)
-            settings = settings.model_copy(update={"max_skew_s": None, "quiet": None, "history": unpaced})
+        settings = _client_options(self.options, client_options or Options())
         self.client = Client(host, port, client_id, account, options=settings)
-        self.datas: list[IBData] = []
         self.broker: IBBroker | None = None
-        self.book = OrderBook(account)
-        self.shadow_orders: list[OrderTicket] = []
-        self.until, self.finished = until, False
+        self.holdings = Holdings()
+        self.book = OrderBook(account, client_id)
+        self.desk = OrderDesk(self.client, self.book, self.options, self.now, self.note, run_id)
+        self.watch = AccountWatch(self.client, self.holdings, self.book, self.options, self.now, self.note)
+        self.events = OrderEvents(
+            self.holdings, self.desk, self.watch, self.options, self.now, self.note, lambda: self.calendar
+        )
+        self.feeds = MarketFeeds(self.client, self.options, self.note, cache, until)
         self.problem: Exception | None = None
-        self._run_id, self._numbers = run_id, collections.Counter[tuple[str, int, str]]()
         self._notes: collections.deque[Any] = collections.deque()
-        self._started = False
+        self._phase = "new"
+        self._ready = False
+        self._pumped = False
         self._clock: Callable[[], dt.datetime] = system_clock
-        self._bars: SessionBars | None = None
-        self._subscribed: dict[int, IBData] = {}
-        self._doubts: dict[str, dt.datetime] = {}
+        self._calendar: Calendar | None = None
         self._listeners: list[Callable[[Message], None]] = []
-        self.observe_bars: Callable[[DailyBars], None] | None = None
-        """Is handed the daily bars of every session's requests; set before the start."""
-        self.on_session: Callable[[dt.date], None] | None = None
-        """Is called with each session before its bars are delivered."""
 
-    # -- what Backtrader calls --------------------------------------------------------------------------------
+    # What Backtrader calls
 
     def getbroker(self) -> IBBroker:
         """Return the broker of this connection; always the same one."""
@@ -134,30 +127,49 @@ class IBStore:
 
     def getdata(self, **kwargs: Any) -> IBData:
         """Return a new feed; see `live.data.IBData` for the parameters."""
+        if self._phase != "new":
+            raise ConfigError("the store was started already; make all feeds before it is")
         data = IBData(self, **kwargs)
-        self.datas.append(data)
+        self.feeds.datas.append(data)
         return data
 
     def start(self, data: Any = None, broker: Any = None) -> None:
-        """Connect, find the contracts, load history; the first call does it, whoever makes it."""
-        if self._started:
+        """Connect, find the contracts, load history; the first call does it, whoever makes it.
+
+        Raises
+        ------
+        ConfigError, MissingData, ServiceUnavailable
+            Nothing is left running.
+        """
+        if self._phase == "stopped":
+            raise ConfigError("this store has been stopped; make a new one, with new feeds, for another run")
+        if self._phase == "started":
             return
-        self._started = True
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        self._phase = "started"
+
+    def _start(self) -> None:
         connected = self.client.start()
         self.book.account = connected.account
         if self.options.clock == "gateway":
-            self._clock = GatewayClock(self.client.server_time)
-        self._qualify()
+            self._clock = GatewayClock(self.client.server_time, self.options.poll_s)
+        self.feeds.qualify()
         self._synchronise()
-        self._load_bars()
+        self._calendar = Calendar(self.now(), self.options.calendar)
+        self.feeds.load(self.now(), self._calendar)
 
     def stop(self) -> None:
         """Disconnect; no thread is left. Safe to call again. Cash and positions stay known."""
-        if self._started:
-            self.client.stop()
+        self._phase = "stopped"
+        self.client.stop()
 
     def get_notifications(self) -> list[Any]:
-        """Return what Cerebro hands to ``notify_store``: (message, args, kwargs)."""
+        """Return what Cerebro hands to ``notify_store``: (message, args, kwargs). Begins a round of Cerebro."""
+        self.begin_round()
         out = list(self._notes)
         self._notes.clear()
         return out
@@ -170,272 +182,182 @@ class IBStore:
         """Hand every message to a callable too, in the thread that runs Cerebro."""
         self._listeners.append(listener)
 
-    # -- time -------------------------------------------------------------------------------------------------
+    # What feeds, broker and users of this store ask
+
+    @property
+    def datas(self) -> list[IBData]:
+        """Feeds of this store."""
+        return self.feeds.datas
+
+    @property
+    def finished(self) -> bool:
+        """The last session was delivered."""
+        return self.feeds.finished
+
+    @property
+    def latest_session(self) -> dt.date:
+        """The latest session whose bars were final at the start."""
+        return self.feeds.latest_session
+
+    @property
+    def until(self) -> dt.date | None:
+        """The run ends after this session; may be set until it comes."""
+        return self.feeds.until
+
+    @until.setter
+    def until(self, session: dt.date | None) -> None:
+        self.feeds.until = session
+
+    def observe(
+        self, bars: Callable[[DailyBars], None] | None, session: Callable[[dt.date], None] | None
+    ) -> None:
+        """Hand the daily bars of every session's requests to one callable, each session to another, before delivery.
+
+        Set before the start.
+        """
+        self.feeds.observe_bars, self.feeds.on_session = bars, session
+
+    @property
+    def shadow_orders(self) -> list[OrderTicket]:
+        """What would have been sent."""
+        return self.desk.shadow_orders
+
+    @property
+    def calendar(self) -> Calendar:
+        """Exchange sessions around now."""
+        now = self.now()
+        self._calendar = (self._calendar or Calendar(now, self.options.calendar)).renewed(now)
+        return self._calendar
 
     def now(self) -> dt.datetime:
         """Time for trading, UTC."""
         return self._clock()
 
-    def market_is_open(self) -> bool:
-        """Regular trading goes on."""
-        return self._calendar.is_open(self.now())
+    def why_not_trade(self, data: Any) -> str:
+        """Return the reason why an order of this feed cannot be sent now; empty if there is none."""
+        facts = facts_of(data)
+        if facts is None or facts.kind != "STK":
+            return "the contract is not traded"
+        while getattr(data, "_clone", False):
+            data = data.data
+        if self.options.shadow:
+            return "" if data.is_current else "it was decided on a bar of the past (the feed is not LIVE)"
+        # The state first: without a connection no feed is live.
+        state = self.client.state
+        if state is not State.READY:
+            return f"the connection is {state}"
+        if not data.is_current:
+            return "it was decided on a bar of the past (the feed is not LIVE)"
+        return self.events.frozen.get(facts.con_id, "")
 
-    # -- start ------------------------------------------------------------------------------------------------
+    # The round
 
-    def _qualify(self) -> None:
-        wanted = {(data.p.symbol, data.p.kind) for data in self.datas}
-        found = self.client.qualify(sorted(wanted))
-        if found.problems:
-            first, *others = found.problems.values()
-            raise MissingData(f"{first.text}{f' ({len(others)} more)' if others else ''}")
-        for data in self.datas:
-            data.facts = found.facts[data.p.symbol]
+    def begin_round(self) -> None:
+        """A new round of Cerebro: the orders of the step before leave, and one feed may wait for messages."""
+        self._pumped = False
+        if self.broker is not None and self._phase == "started":
+            self.broker.flush()
+
+    def pump_once(self, wait: float) -> None:
+        """Pump unless another feed did so in this round: of 500 idle feeds only one looks."""
+        if not self._pumped:
+            self._pumped = True
+            self.pump(wait)
+
+    def pump(self, wait: float = 0.0) -> None:
+        """Take in what arrived, waiting up to ``wait`` seconds for it, and do what is due."""
+        if self.problem is not None:
+            raise self.problem
+        if self.options.clock == "gateway":
+            # The double's clock moves without a message.
+            wait = min(wait, self.options.poll_s)
+        if wait > 0:
+            first = self.client.wait(wait)
+            if first is not None:
+                self._dispatch(first.message)
+        self._drain()
+        if self._ready:
+            self._act()
+
+    def _drain(self) -> None:
+        for envelope in self.client.poll():
+            self._dispatch(envelope.message)
+
+    def _act(self) -> None:
+        """Publish bars, settle doubts, compare the account."""
+        now = self.now()
+        # A gateway that was asked for the time has sent everything before it.
+        self._drain()
+        self.events.release(now)
+        self.feeds.poll(now)
+        changes, cancelled = self.desk.settle(now)
+        # What the queries brought lies in the queue too, and comes first.
+        self._drain()
+        self.events.apply(changes)
+        for ref in cancelled:
+            self.events.cancelled(ref)
+        if self._ready:
+            self.events.apply(self.watch.settle(now))
 
     def _synchronise(self) -> None:
         """Adopt cash and positions; executions of earlier are remembered, so that no replay books them again."""
         snapshot = self.client.snapshot()
         for envelope in self.client.poll():
             if envelope.seq <= snapshot.seq:
-                self.handle_order_message(envelope.message)
+                self._remember(envelope.message)
             else:
                 self._dispatch(envelope.message)
         positions = {con: (row.shares, row.average_cost) for con, row in snapshot.positions.items()}
-        self.getbroker().synchronise(cash_of(snapshot.values), positions)
+        self.holdings.adopt(cash_of(snapshot.values), positions)
+        self.book.absorb_fees()
 
-    def _load_bars(self) -> None:
-        now = self.now()
-        self._calendar = Calendar(now, self.options.calendar)
-        daily = [data for data in self.datas if data.p.source == "session"]
-        latest = self._calendar.finished(now)
-        if now < latest.closes + self.options.bar_delay:
-            latest = self._calendar.finished(latest.opens)
-        for what in ("TRADES", "ADJUSTED_LAST"):
-            group = [data for data in daily if _what(data) == what and data.p.backfill]
-            if group:
-                self._backfill(group, what, latest.date)
-        wanted = {data._name: (_facts(data), _what(data)) for data in daily}
-        if len(wanted) < len(daily):
-            raise ConfigError("two feeds have the same name; give one of them name=")
-        if wanted:
-            self._bars = SessionBars(
-                self.client, wanted, self._calendar, self.options, latest.date, self.note, self.observe_bars
-            )
-        self.latest_session = latest.date
-        for data in self.datas:
-            self._subscribe(data)
-
-    def _backfill(self, group: list[IBData], what: str, last: dt.date) -> None:
-        count = max(data.p.backfill for data in group)
-        found = self.client.daily_bars_of([_facts(data) for data in group], count + 2, what=what)
-        for data in group:
-            answer = found[_facts(data).con_id]
-            if isinstance(answer, Exception):
-                raise answer
-            data.fill([bar for bar in bars_of(answer) if bar.session <= last][-data.p.backfill :])
-
-    def _subscribe(self, data: IBData) -> None:
-        if data.p.source == "five_seconds":
-            self._subscribed[self.client.five_second_bars(_facts(data))] = data
-        elif data.p.source == "keep_up_to_date":
-            self._subscribed[self.client.keep_up_to_date(_facts(data), bar_size="1 min", duration="1 D")] = (
-                data
-            )
-
-    # -- the round --------------------------------------------------------------------------------------------
-
-    def pump(self, wait: float = 0.0) -> None:
-        """Take in what arrived, and do what is due; called in every round of Cerebro."""
-        if self.problem is not None:
-            raise self.problem
-        if wait > 0:
-            first = self.client.wait(wait)
-            if first is not None:
-                self._dispatch(first.message)
-        for envelope in self.client.poll():
-            self._dispatch(envelope.message)
-        if self.client.state in (State.READY, State.QUIET):
-            now = self.now()
-            self._publish(now)
-            self._settle(now)
-
-    def _publish(self, now: dt.datetime) -> None:
-        if self._bars is None or self.finished:
-            return
-        try:
-            published = self._bars.poll(now)
-        except ServiceUnavailable as error:
-            self.note(f"bars of {self._bars.session} could not be asked for: {error}")
-            return
-        if published is None:
-            return
-        if published.missing and self.options.on_missing == "abort":
-            raise StaleData(
-                f"no bar of {published.session} for {list(published.missing)[:5]} ({len(published.missing)} names); "
-                "nothing was decided; find out why, or set on_missing: skip"
-            )
-        self._deliver(published)
-
-    def _deliver(self, published: Published) -> None:
-        if self.on_session is not None:
-            self.on_session(published.session)
-        if published.missing:
-            self.note(f"session {published.session} without {list(published.missing)}")
-        for data in self.datas:
-            if data.p.source != "session":
-                continue
-            bar = published.bars.get(data._name)
-            data.stale = bar is None
-            if bar is not None:
-                data.push(bar)
-        self.finished = self.until is not None and published.session >= self.until
+    def _remember(self, message: Message) -> None:
+        self.desk.handle(message)
+        if isinstance(message, StateChanged):
+            self._ready = message.state is State.READY
 
     def _dispatch(self, message: Message) -> None:
         for listener in self._listeners:
             listener(message)
-        if isinstance(message, BarUpdate):
-            data = self._subscribed.get(message.subscription)
-            if data is not None:
-                data.push(message.bar)
-        elif isinstance(message, Connected):
-            self._reconnected(message)
-        elif isinstance(message, Disconnected | Restored | Outage | StateChanged | Notice):
-            self.note(str(message))
-        elif not isinstance(message, AccountValue):
-            self.getbroker().on_message(message)
+        match message:
+            case BarUpdate():
+                self.feeds.on_update(message)
+            case SubscriptionFailed():
+                self.feeds.on_failure(message)
+            case AccountValue():
+                self.watch.on_value(message)
+            case PositionRow():
+                self.watch.on_position(message)
+            case StateChanged():
+                self._moved(message)
+            case Connected():
+                self._reconnected(message)
+            case Restored():
+                self._reread(str(message))
+            case Disconnected() | Outage() | Notice():
+                self.note(str(message))
+            case _:
+                self.events.apply(self.desk.handle(message))
 
-    def _reconnected(self, message: Connected) -> None:
-        self.note(f"connected to account {message.account}, connection {message.generation}")
-        self.book.forget_ids()
-        for known in self.book.working():
-            self.in_doubt(known.ticket.ref, "the connection was lost")
+    def _moved(self, change: StateChanged) -> None:
+        self._ready = change.state is State.READY
+        self.note(f"the connection is {change.state}: {change.reason}")
+        self.feeds.interrupted(broken=not self._ready)
 
-    def mark(self, con_id: int, price: float) -> None:
-        """Value a contract at the close of its latest bar."""
-        self.getbroker().mark(con_id, price)
+    def _reconnected(self, connected: Connected) -> None:
+        self.desk.reconnected()
+        self._reread(f"connected to account {connected.account}, connection {connected.generation}")
 
-    # -- orders -----------------------------------------------------------------------------------------------
-
-    def why_not_trade(self, data: IBData) -> str:
-        """Return the reason why an order of this feed cannot be sent now; empty if there is none."""
-        if data.facts is None or data.facts.kind != "STK":
-            return "the contract is not traded"
-        if not data.is_current:
-            return "it was decided on a bar of the past (the feed is not LIVE)"
-        if self.options.shadow:
-            return ""
-        state = self.client.state
-        return "" if state is State.READY else f"the connection is {state}"
-
-    def new_ref(self, facts: ContractFacts, side: str) -> str:
-        """Return a new order reference (rulings 27)."""
-        day = f"{self.now():%Y%m%d}"
-        if not self._run_id:
-            seed = f"{self.book.account} {self.client.target.client_id} {system_clock().isoformat()}"
-            self._run_id = hashlib.sha256(seed.encode()).hexdigest()[:8]
-        key = (day, facts.con_id, side[0])
-        self._numbers[key] += 1
-        return f"A7-{day}-{self._run_id}-{facts.con_id}-{side[0]}-{self._numbers[key]}"
-
-    def send(self, ticket: OrderTicket) -> str:
-        """Send an order; return why it certainly was not sent, or nothing."""
-        if self.options.shadow:
-            self.shadow_orders.append(ticket)
-            self.note(
-                f"shadow: {ticket.side} {ticket.quantity} {ticket.symbol} {ticket.order_type}/{ticket.tif}"
-            )
-            return ""
-        try:
-            self.client.place(ticket, self._journal)
-        except (ConfigError, NotSent) as error:
-            known = self.book.orders.get(ticket.ref)
-            if known is not None:
-                known.stage, known.reason = Stage.REJECTED, str(error)
-            return str(error)
-        except ServiceUnavailable as error:
-            # It may or may not be at the gateway: it is looked for.
-            self.in_doubt(ticket.ref, str(error))
-        return ""
-
-    def _journal(self, ticket: OrderTicket, order_id: int) -> None:
-        self.book.sent(ticket, order_id, self.now())
-
-    def cancel(self, known: Known) -> None:
-        """Ask the gateway to cancel."""
-        try:
-            self.client.cancel(known.order_id)
-        except ServiceUnavailable as error:
-            self.note(f"order {known.ticket.ref} could not be cancelled: {error}")
-
-    def handle_order_message(self, message: Message) -> list[Any]:
-        """Feed the order book; return what changed."""
-        handlers: dict[type, Callable[[Any], list[Any]]] = {
-            OrderStatus: self.book.on_status,
-            OpenOrder: self.book.on_open_order,
-            CompletedOrder: self.book.on_completed,
-            Execution: self.book.on_execution,
-            Commission: self.book.on_commission,
-            ErrorMessage: self.book.on_error,
-        }
-        handler = handlers.get(type(message))
-        if isinstance(message, ErrorMessage):
-            self.note(f"gateway error {message.code}: {message.text}")
-        return [] if handler is None else handler(message)
-
-    def in_doubt(self, ref: str, reason: str) -> None:
-        """Look for an order at the gateway, after a pause in which its status may still come."""
-        self._doubts.setdefault(ref, self.now() + self.options.doubt)
-        self.note(f"order {ref} is looked for: {reason}")
-
-    def _settle(self, now: dt.datetime) -> None:
-        for known in self.book.overdue(now, self.options.acknowledge):
-            self._doubts.setdefault(known.ticket.ref, now)
-        due = [ref for ref, since in self._doubts.items() if now >= since]
-        due = [ref for ref in due if not self._dropped(ref)]
-        if not due:
-            return
-        try:
-            answers: list[OpenOrder | CompletedOrder | Execution] = [
-                *self.client.open_orders(),
-                *self.client.completed_orders(),
-                *self.client.executions(),
-            ]
-        except ServiceUnavailable as error:
-            self.note(f"{len(due)} orders could not be looked for: {error}")
-            return
-        for ref in due:
-            del self._doubts[ref]
-        self.getbroker().on_changes(self.book.settle(answers, due))
-
-    def _dropped(self, ref: str) -> bool:
-        known = self.book.orders.get(ref)
-        if known is None or known.stage.is_final:
-            del self._doubts[ref]
-            return True
-        return False
+    def _reread(self, text: str) -> None:
+        """After everything was read again: compare, and look for the orders that worked."""
+        self.note(text)
+        self.desk.doubt_all("the connection was interrupted")
+        self.watch.on_snapshot()
 
 
-def cash_of(values: Any) -> float:
-    """Cash of the account in USD.
-
-    Raises
-    ------
-    ConfigError
-        The account's base currency is another one.
-    """
-    for key in (("TotalCashValue", "USD"), ("CashBalance", "USD"), ("TotalCashBalance", "USD")):
-        if key in values:
-            return float(values[key])
-    shown = sorted(currency for tag, currency in values if tag == "TotalCashValue")
-    raise ConfigError(
-        f"the account reports its cash in {shown or 'no currency'}; only USD accounts are supported"
-    )
-
-
-def _facts(data: IBData) -> ContractFacts:
-    if data.facts is None:
-        raise ConfigError(f"{data._name} was not qualified; the store was started before the feed was made")
-    return data.facts
-
-
-def _what(data: IBData) -> str:
-    return "ADJUSTED_LAST" if data.p.adjusted and data.p.kind == "STK" else "TRADES"
+def _client_options(options: StoreOptions, settings: Options) -> Options:
+    """With a double's clock: it is right by definition, and limits in real seconds mean nothing to it."""
+    if options.clock != "gateway":
+        return settings
+    unpaced = HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6)
+    return settings.model_copy(update={"max_skew_s": None, "quiet": None, "history": unpaced})

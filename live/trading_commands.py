@@ -74,8 +74,9 @@ def _options(live: LiveConfig, **changes: Any) -> Options:
     from live.client.options import Options
 
     # A double's days last seconds: its clock is right by definition.
-    skew = {"max_skew_s": None} if live.clock == "gateway" else {}
-    return Options(library=live.library, time_zone=live.time_zone, **skew, **changes)
+    if live.clock == "gateway":
+        changes["max_skew_s"] = None
+    return Options(library=live.library, time_zone=live.time_zone, **changes)
 
 
 def doctor(call: Call) -> Done:

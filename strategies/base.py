@@ -123,10 +123,10 @@ class PortfolioStrategy(bt.Strategy):
         self.decided = targets = type(self).weights(panel, self._settings)
         if not targets.decide[-1]:
             return
-        close, bar = self._live.prices()
         held = np.zeros(len(panel.symbols))
         for column, feed in self._feeds.items():
             held[column] = self.broker.getposition(feed).size
+        close, bar = self._live.prices(held)
         basket = decide_orders(
             targets.weights[-1],
             held,

@@ -17,7 +17,8 @@ from live.client.messages import Connected, ContractFacts, Envelope, FarmState, 
 from live.client.options import Options
 from live.client.orders import not_started
 from live.client.seam import Library, load
-from live.client.supervisor import Supervisor, Target
+from live.client.supervisor import Supervisor
+from live.client.target import Target
 
 T = TypeVar("T")
 GRACE_S = 5.0

@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from ares7.errors import Ares7Error, ServiceUnavailable
@@ -31,21 +30,7 @@ from live.client.pacing import Backoff
 from live.client.quiet import is_quiet
 from live.client.seam import Library
 from live.client.subscriptions import Subscriptions
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Whom to connect to, and as whom. ``account`` may be empty: the only one of the login."""
-
-    host: str
-    port: int
-    client_id: int
-    account: str = ""
-
-    @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return f"{self.host}:{self.port}"
+from live.client.target import Target
 
 
 class Supervisor:
@@ -251,6 +236,8 @@ class Supervisor:
                 await self._synchronise(account)
                 if data_lost:
                     await self.subscriptions.reopen(link)
+                if link is not self.link:
+                    return
                 if self._restored is None and self.book.state is State.SYNCING:
                     self.book.put(Restored(data_lost=data_lost))
                     self._move(State.READY, "connectivity restored, everything read again")
@@ -259,7 +246,9 @@ class Supervisor:
                 self._drop()
                 self._on_lost(f"after the restoration: {error}")
         finally:
-            self._busy = False
+            # A new connection may be synchronising by now.
+            if link is self.link:
+                self._busy = False
 
     def _on_lost(self, reason: str) -> None:
         """Start to reconnect; the socket is gone."""

@@ -68,7 +68,7 @@ class Account:
             Realised profit of the part that closes a position, fee included; None when nothing is closed.
         """
         held = self.holding(listing)
-        self.cash -= quantity * price
+        self.cash -= quantity * price + fee
         before = held.quantity
         if before == 0 or before * quantity > 0:
             total = abs(before) * held.average_cost + abs(quantity) * price

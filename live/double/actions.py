@@ -26,6 +26,8 @@ CONNECTIVITY = {
     1300: "TWS socket port has been reset and this connection is being dropped.",
     2110: "Connectivity between Trader Workstation and server is broken. It will be restored automatically.",
 }
+DATA_LOST = 1101
+"""After it a client must subscribe to data again."""
 FARMS = {
     2103: "Market data farm connection is broken:usfarm",
     2104: "Market data farm connection is OK:usfarm",
@@ -98,6 +100,9 @@ class Actions:
 
     def notice(self, code: int, text: str = "") -> None:
         """Tell every client something that is about no request."""
+        if code == DATA_LOST:
+            for session in self._gateway.sessions:
+                session.subscriptions.stop_data()
         message = text or CONNECTIVITY.get(code) or FARMS.get(code) or f"Notice {code}"
         for session in list(self._gateway.sessions):
             if session.ready:
@@ -203,6 +208,14 @@ class Actions:
         order.waits = False
         self._gateway.knobs.hold_orders = False
         work(self._gateway.engine, order)
+
+    def suspend(self, ref: str | int) -> None:
+        """Make a live order Inactive, as the gateway does when it cannot work it now; `revive` undoes it."""
+        self._gateway.engine.suspend(self.order(ref))
+
+    def revive(self, ref: str | int) -> None:
+        """Let an Inactive order work again."""
+        self._gateway.engine.revive(self.order(ref))
 
     def correct(self, exec_id: str, price: float) -> Execution:
         """Correct the price of an execution; the new one carries the next last part of the id."""

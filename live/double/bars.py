@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -114,12 +116,11 @@ def daily_rows(market: Market, asked: BarRequest) -> list[Row]:
     now = market.clock.now
     last = min(asked.end, now)
     today = local(last).date()
-    dates = market.history.dates
-    stop = int(np.searchsorted(dates, np.datetime64(today, "D"), side="right"))
+    stop = bisect.bisect_right(market.days, today)
     if asked.unit == "D":
         known = np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, :stop]))[-asked.count :]
     else:
-        first = int(np.searchsorted(dates, np.datetime64(today - dt.timedelta(days=asked.count), "D")))
+        first = bisect.bisect_left(market.days, today - dt.timedelta(days=asked.count))
         known = first + np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, first:stop]))
     rows = _finished(market, asked, known)
     session = market.calendar.on(today)
@@ -140,7 +141,7 @@ def _finished(market: Market, asked: BarRequest, known: np.ndarray) -> list[Row]
         by = by / (ratio / ratio[-1] if asked.adjusted_to_now else ratio)
     columns = [(x[c, known] / by).tolist() for x in (h.open, h.high, h.low, h.close)]
     volume = np.round(h.volume[c, known] * market.split[c]).tolist()
-    dates = [day.replace("-", "") for day in h.dates[known].astype(str).tolist()]
+    dates = [market.day_text[row] for row in known.tolist()]
     return list(zip(dates, *columns, volume, strict=True))
 
 
@@ -165,7 +166,7 @@ def _within(market: Market, asked: BarRequest, session: Session, first: float, l
     start = session.opens + math.floor((first - session.opens) / step) * step
     while start < min(session.closes, last):
         stop = min(start + step, session.closes, last)
-        when = str(int(start)) if asked.epoch else stamp(start, zone=asked.version > 173)
+        when = str(int(start)) if asked.epoch else stamp(start, named=asked.version > 173)
         rows.append((when, *market.partial_bar(asked.listing, session.date, start, stop)))
         start += step
     return rows
@@ -186,17 +187,25 @@ def history(market: Market, asked: BarRequest) -> list[str]:
             "Historical Market Data Service error message:HMDS query returned no data: "
             + asked.listing.symbol,
         )
-    fields = ["17", str(asked.request), _edge(rows[0][0]), _edge(rows[-1][0]), str(len(rows))]
     side = _side(market, asked.what)
-    for when, opened, high, low, close, volume in rows:
-        if side:
-            opened, high, low, close = (round(x + side, 4) for x in (opened, high, low, close))
-        # The official client at version 157 needs an integer volume.
-        shares = int(volume)
-        fields += (
-            when, repr(opened), repr(high), repr(low), repr(close), str(shares), repr(close), str(shares // 100)
-        )  # fmt: skip
-    return fields
+    when, *prices, volume = zip(*rows, strict=True)
+    if side:
+        prices = [tuple(round(price + side, 4) for price in column) for column in prices]
+    opened, high, low, close = (list(map(repr, column)) for column in prices)
+    # The official client at version 157 needs an integer volume.
+    shares = [int(number) for number in volume]
+    texts = (
+        when,
+        opened,
+        high,
+        low,
+        close,
+        map(str, shares),
+        close,
+        (str(number // 100) for number in shares),
+    )
+    head = ["17", str(asked.request), _edge(rows[0][0]), _edge(rows[-1][0]), str(len(rows))]
+    return [*head, *itertools.chain.from_iterable(zip(*texts, strict=True))]
 
 
 def _edge(when: str) -> str:
@@ -223,7 +232,7 @@ def update(market: Market, asked: BarRequest) -> list[str] | None:
     else:
         start = session.opens + math.floor((now - 1e-3 - session.opens) / asked.seconds) * asked.seconds
         bar = market.partial_bar(asked.listing, today, start, now)
-        when = str(int(start)) if asked.epoch else stamp(start, zone=asked.version > 173)
+        when = str(int(start)) if asked.epoch else stamp(start, named=asked.version > 173)
     if bar is None:
         return None
     opened, high, low, close, volume = bar

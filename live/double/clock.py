@@ -153,7 +153,7 @@ def local(now: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(now, NEW_YORK)
 
 
-def stamp(now: float, *, zone: bool) -> str:
-    """How the gateway writes a time: ``20240103 09:30:00 US/Eastern``, or with two blanks and no zone (<= 173)."""
-    when = local(now)
-    return f"{when:%Y%m%d %H:%M:%S} {ZONE}" if zone else f"{when:%Y%m%d  %H:%M:%S}"
+def stamp(now: float, *, named: bool, zone: str = ZONE) -> str:
+    """How the gateway writes a time: ``20240103 09:30:00 US/Eastern``, or unnamed with two blanks (up to 173)."""
+    when = dt.datetime.fromtimestamp(now, ZoneInfo(zone))
+    return f"{when:%Y%m%d %H:%M:%S} {zone}" if named else f"{when:%Y%m%d  %H:%M:%S}"

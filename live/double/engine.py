@@ -322,11 +322,21 @@ class Engine:
     def revive(self, order: Order) -> None:
         """Put an order among the live ones that a client did not send just now, and let it work."""
         order.announced = True
-        self.every.append(order)
+        if order not in self.every:
+            self.every.append(order)
         self.live[order.perm_id] = order
-        self._reserved[order.account] += order.reserved
+        self._reserved[order.account] += order.reserved * order.remaining / order.quantity
+        order.ended_at, order.ended_as = 0.0, ""
         if not order.waits:
             work(self, order)
+
+    def suspend(self, order: Order) -> None:
+        """Make a live order Inactive: it does not work, and may be revived."""
+        if order.live:
+            order.stop_timers()
+            order.status = "Inactive"
+            self._forget(order)
+            self.listener.order_changed(order)
 
     def _tell(self, order: Order, execution: Execution) -> None:
         when = self.knobs.commission

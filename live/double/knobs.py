@@ -33,6 +33,8 @@ class Knobs(BaseModel):
     """From the time at which an order can fill until it does."""
     hold_orders: bool = False
     """Orders are kept and nothing is said about them, as behind an unanswered dialog of TWS."""
+    mute_orders: bool = False
+    """Nothing is said of orders and fills when they happen, as during a 1100; they show when they are asked for."""
     skip_status: bool = False
     """No orderStatus for orders that fill at once."""
     commission: Literal["normal", "late", "never", "before"] = "normal"

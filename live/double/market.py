@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import hashlib
 import math
@@ -88,6 +89,9 @@ class Market:
     ----------
     halted : set of int
         Columns that do not trade now.
+    days : list of T date
+    day_text : list of T str
+        Sessions of the history, and as the gateway writes them.
     split : (N,) float64
         Divisor of all prices of a name since a split that the test made.
     """
@@ -97,7 +101,9 @@ class Market:
         self.spread = spread_ticks * TICK
         self.halted: set[int] = set()
         self.split = np.ones(len(history.symbols))
-        self._row = {date: i for i, date in enumerate(history.dates.tolist())}
+        self.days: list[dt.date] = history.dates.astype("datetime64[D]").tolist()
+        self.day_text = [f"{day:%Y%m%d}" for day in self.days]
+        self._row = {date: i for i, date in enumerate(self.days)}
         self.listings = [_listing(history, i) for i in range(len(history.symbols))]
         self._by_id = {listing.con_id: listing for listing in self.listings}
         self._by_symbol: dict[str, list[Listing]] = {}
@@ -207,7 +213,7 @@ class Market:
         """Latest close of a session earlier than a date."""
         if listing.column < 0:
             return None
-        stop = int(np.searchsorted(self.history.dates, np.datetime64(before, "D")))
+        stop = bisect.bisect_left(self.days, before)
         closes = self.history.close[listing.column, :stop]
         known = np.flatnonzero(np.isfinite(closes[-20:]))
         if len(known) == 0:

@@ -64,7 +64,7 @@ def _completed(gateway: Gateway, session: ClientSession, values: dict[str, Any])
     today = local(gateway.clock.now).date()
     for order in list(gateway.engine.every):
         if order.ended_at and not order.live and local(order.ended_at).date() == today:
-            session.send(wire.completed_order(session.version, order))
+            session.send(wire.completed_order(session.version, order, gateway.settings.time_zone))
     session.send(["102"])
 
 
@@ -75,7 +75,7 @@ def _executions(gateway: Gateway, session: ClientSession, values: dict[str, Any]
     for done in list(gateway.engine.executions):
         # The gateway knows today's only.
         if local(done.time).date() == today and done.time >= since and _matches(done, values):
-            session.send(wire.execution(session.version, done, request))
+            session.send(wire.execution(session.version, done, request, gateway.settings.time_zone))
             if done.reported:
                 session.send(wire.commission(session.version, done))
     session.send(["55", "1", str(request)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,12 @@ from live.double.session import ClientSession
 from live.double.settings import Settings
 
 HOST = "127.0.0.1"
+ACCOUNT_SECONDS = 180.0
+"""Virtual seconds after which the figures of an account are sent because prices have moved."""
 TICK_SECONDS = 0.05
 """Real seconds between two looks at the clock when it runs."""
+QUOTE_TICKS = 5
+"""Quotes are sent at every so-many-th look, as the gateway samples them four times a second."""
 
 
 class Gateway:
@@ -69,7 +74,8 @@ class Gateway:
         self.clock = Clock(_start_time(history, self.settings))
         self.market = Market(history, self.calendar, self.clock, self.settings.spread_ticks)
         accounts = [
-            Account(name, cash, self.settings.leverage) for name, cash in self.settings.accounts.items()
+            Account(name, cash, self.settings.leverage, self.settings.base_currency)
+            for name, cash in self.settings.accounts.items()
         ]
         self.engine = Engine(
             self.market,
@@ -88,6 +94,7 @@ class Gateway:
         self.port = self.settings.port
         self._next_ids: dict[int, int] = {}
         self._changed: dict[str, set[int]] = {}
+        self._pushed_at = self.clock.now
         self._push_due = False
         self._server: asyncio.Server | None = None
         self._running: asyncio.Task[None] | None = None
@@ -161,24 +168,30 @@ class Gateway:
 
     # Time.
 
-    def advance(self, to: float) -> None:
-        """Let virtual time go forward; what happens on the way is sent."""
+    def advance(self, to: float, *, quotes: bool = True) -> None:
+        """Let virtual time go forward; what happens on the way is sent, then quotes and, now and then, accounts."""
         self.clock.advance(to)
-        for session in self.sessions:
+        for session in self.sessions if quotes else ():
             session.subscriptions.send_quotes(self)
-        if self.engine.live or self._changed:
+        if self.clock.now - self._pushed_at >= ACCOUNT_SECONDS:
+            self._pushed_at = self.clock.now
+            for account in self.engine.accounts.values():
+                held = {number for number, held in account.holdings.items() if held.quantity}
+                if held:
+                    self._changed.setdefault(account.name, set()).update(held)
+        if self._changed:
             self._push_accounts()
 
     async def _run(self, speed: float) -> None:
         loop = asyncio.get_running_loop()
         virtual, real = self.clock.now, loop.time()
-        while True:
+        for tick in itertools.count():
             await asyncio.sleep(TICK_SECONDS)
             # A script or a test may have put the clock forward by itself.
             target = virtual + (loop.time() - real) * speed
             if self.clock.now > target:
                 virtual, real = self.clock.now, loop.time()
-            self.advance(max(target, self.clock.now))
+            self.advance(max(target, self.clock.now), quotes=tick % QUOTE_TICKS == 0)
 
     def _plan_session(self, session: Session) -> None:
         if session.opens >= self.clock.now:
@@ -222,6 +235,8 @@ class Gateway:
 
     def to_client(self, client: int) -> list[ClientSession]:
         """Connections of a client id."""
+        if self.knobs.mute_orders:
+            return []
         return [s for s in self.sessions if s.client == client and s.ready and not s.closed]
 
     def order_changed(self, order: Order, *, status: bool = True) -> None:
@@ -244,7 +259,7 @@ class Gateway:
     def executed(self, execution: Execution) -> None:
         """Send a fill."""
         for session in self.to_client(execution.order.client_id):
-            session.send(wire.execution(session.version, execution))
+            session.send(wire.execution(session.version, execution, zone=self.settings.time_zone))
 
     def commission(self, execution: Execution) -> None:
         """Send a fill's cost."""

@@ -241,7 +241,9 @@ class ClientSession(asyncio.Protocol):
         if version < max(low, MIN_VERSION):
             self.close()
             return
-        self.send([str(version), stamp(self.gateway.clock.now, zone=True)])
+        self.send(
+            [str(version), stamp(self.gateway.clock.now, named=True, zone=self.gateway.settings.time_zone)]
+        )
         self.version = version
 
     def handle(self, number: int, name: str, fields: list[str]) -> None:

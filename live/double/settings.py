@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ares7.costs import CostModel, IbkrFixedCosts
+from live.double.clock import ZONE
 from live.double.session import MAX_VERSION
 
 PAPER_ACCOUNT = "DU1234567"
@@ -32,6 +33,10 @@ class Settings:
         Gross position for each USD of equity.
     costs : CostModel
         What a fill costs.
+    base_currency : str
+        Of the accounts; another one than USD changes only what the figures are labelled with.
+    time_zone : str
+        In which the gateway writes times, as a user chose it in TWS; a client that expects another misreads them.
     spread_ticks : int
         From the last price to the bid and to the ask.
     nonce : int
@@ -50,6 +55,8 @@ class Settings:
     version: int = MAX_VERSION
     leverage: float = 2.0
     costs: CostModel = field(default_factory=IbkrFixedCosts)
+    base_currency: str = "USD"
+    time_zone: str = ZONE
     spread_ticks: int = 1
     nonce: int = 0xA7
     record: Path | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from live.double.session import ClientSession
 
 BAR_SECONDS = 5.0
+SESSION_SECONDS = 6.5 * 3600
 DELAYED = {1: 66, 2: 67, 4: 68, 6: 72, 7: 73, 9: 75, 14: 76}
 """Number of a tick when it is delayed."""
 
@@ -46,10 +47,16 @@ class Subscriptions:
     def clear(self) -> None:
         """End all."""
         self.account, self.positions = None, False
+        self.multi.clear()
+        self.summaries.clear()
+        self.stop_data()
+
+    def stop_data(self) -> None:
+        """End quotes and bars; accounts and positions go on."""
         for timer in self.timers.values():
             timer.cancel()
-        for table in (self.multi, self.summaries, self.quotes, self.timers):
-            table.clear()
+        self.timers.clear()
+        self.quotes.clear()
 
     def stop(self, request: int) -> bool:
         """End one of bars; whether there was one."""
@@ -101,7 +108,7 @@ class Subscriptions:
         """Begin to send the unfinished bar of a history, as it changes."""
         from live.double.bars import update
 
-        step = max(BAR_SECONDS, asked.seconds / 12)
+        step = max(BAR_SECONDS, min(asked.seconds, SESSION_SECONDS) / 12)
 
         def due() -> None:
             fields = update(gateway.market, asked)

@@ -100,19 +100,19 @@ def order_status(version: int, order: Order, status: str | None = None) -> Messa
     return ORDER_STATUS.encode(version, values)
 
 
-def completed_order(version: int, order: Order) -> Message:
+def completed_order(version: int, order: Order, zone: str = ZONE) -> Message:
     """A done order, which comes without its order id, client id and quantity."""
     values = _priced(order) | {
         "status": order.status,
         "filledQuantity": order.filled,
         "shareholder": "Not an insider or substantial shareholder",
-        "completedTime": stamp(order.ended_at, zone=True),
+        "completedTime": stamp(order.ended_at, named=True, zone=zone),
         "completedStatus": order.ended_as,
     }
     return COMPLETED_ORDER.encode(version, values)
 
 
-def execution(version: int, done: Execution, request: int = -1) -> Message:
+def execution(version: int, done: Execution, request: int = -1, zone: str = ZONE) -> Message:
     """One fill; ``request`` is -1 when it is told at once."""
     order = done.order
     values = order.listing.fields | {
@@ -120,7 +120,7 @@ def execution(version: int, done: Execution, request: int = -1) -> Message:
         "orderId": order.order_id,
         "exchange": done.exchange,
         "execId": done.exec_id,
-        "time": stamp(done.time, zone=version > 173),
+        "time": stamp(done.time, named=version > 173, zone=zone),
         "account": order.account,
         "executionExchange": done.exchange,
         "side": "BOT" if order.action == "BUY" else "SLD",

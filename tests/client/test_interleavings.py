@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import threading
 
@@ -12,6 +13,8 @@ from ares7.errors import Ares7Error
 from live.client.messages import Execution, OrderTicket, State
 from tests.client.conftest import ACCOUNT, wait_until
 
+SEEDS = int(os.environ.get("ARES7_INTERLEAVINGS", "15"))
+"""More of them by hand: ARES7_INTERLEAVINGS=500."""
 DEEDS = ("place", "place", "cancel", "fill", "drop", "reset", "lost", "restored", "restart", "skip_status")
 
 
@@ -44,7 +47,7 @@ def act(deed, rng, client, gateway, facts, sent):
 # From Python 3.12 on, asyncio leaves a connection to the garbage collector that a port accepts while it is closed:
 # here the gateway's port, in a restart.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_interleavings_end_with_the_gateways_book(connect, gateway, seed):
     rng = random.Random(seed)
     client = connect()

@@ -27,7 +27,7 @@ def every_message_is_readable():
     """Fail a test during which ib_insync could not decode something: it only logs that."""
     handler, logger = DecoderErrors(), logging.getLogger("ib_insync.Decoder")
     logger.addHandler(handler)
-    yield
+    yield handler
     logger.removeHandler(handler)
     assert handler.found == []
 

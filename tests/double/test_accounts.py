@@ -98,3 +98,17 @@ def test_positions_that_were_closed_are_told_as_zero_and_then_not_at_all(gateway
         assert ib.positions() == []
     with connected(gateway):
         assert [e.fields[14] for e in gateway.recorder.named("position")] == ["10", "0"]
+
+
+def test_an_account_can_be_kept_in_another_currency(start):
+    control = start(base_currency="EUR")
+    with connected(control) as ib:
+        assert shown(ib, "NetLiquidation", "EUR") == {ACCOUNT: 1_000_000.0}
+        assert shown(ib, "NetLiquidation", "USD") == {}
+
+
+def test_figures_are_sent_now_and_then_because_prices_move(gateway):
+    gateway.set_position("AAPL", 100, cost=112.0)
+    with connected(gateway) as ib:
+        gateway.advance_to("2024-01-22 13:00")
+        until(ib, lambda: shown(ib, "GrossPositionValue")[ACCOUNT] > 11_250)

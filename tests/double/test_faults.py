@@ -48,6 +48,7 @@ def test_a_reset_connection_is_lost_at_once_and_can_be_made_again(gateway):
 def test_a_half_open_connection_stays_up_and_is_silent(gateway):
     with connected(gateway) as ib:
         gateway.half_open()
+        ib.RequestTimeout = 0.3
         with pytest.raises(asyncio.TimeoutError):
             ib.reqCurrentTime()
         assert ib.isConnected()
@@ -346,6 +347,57 @@ def test_an_order_can_live_twice_under_one_reference(gateway):
         settle(ib)
         assert len(gateway.book().working) == 1
         assert every
+
+
+def test_fills_during_an_outage_are_never_told_and_show_when_asked_for(gateway):
+    with connected(gateway) as ib:
+        wire = Wire(ib)
+        trade = place(ib, order("SELL", kind="LMT", lmtPrice=112.75, orderRef="a"))
+        del wire.seen[:]
+        gateway.connectivity(1100)
+        gateway.set(mute_orders=True)
+        gateway.end_session(-1)
+        gateway.set(mute_orders=False)
+        gateway.connectivity(1102)
+        settle(ib)
+        assert wire.names == []
+        assert trade.orderStatus.status == "Submitted"
+        assert [f.execution.orderRef for f in ib.reqExecutions()] == ["a"]
+
+
+def test_data_stops_with_1101_until_it_is_asked_for_again(gateway):
+    with connected(gateway) as ib:
+        ticker = ib.reqMktData(stock())
+        bars = ib.reqRealTimeBars(stock(), 5, "TRADES", False)
+        settle(ib)
+        gateway.connectivity(1101)
+        gateway.advance(3600)
+        settle(ib)
+        assert ticker.last == 112.0
+        assert not bars
+
+
+def test_an_inactive_order_can_come_back(gateway):
+    with connected(gateway) as ib:
+        wire = Wire(ib)
+        trade = place(ib, order("SELL", kind="LMT", lmtPrice=112.75, orderRef="a"))
+        gateway.suspend("a")
+        gateway.advance_to("2024-01-22 14:00")
+        settle(ib)
+        assert wire.names[-1] == "orderStatus Inactive 0"
+        assert gateway.book().working == ()
+        gateway.revive("a")
+        until(ib, lambda: trade.orderStatus.status == "Filled")
+        assert len(gateway.book().orders) == 1
+
+
+def test_a_gateway_in_another_time_zone_writes_its_own_times(start):
+    for version, hour in ((157, 20), (176, 15)):
+        control = start(version=version, time_zone="Europe/London")
+        with connected(control) as ib:
+            # The client takes a time without a zone for New York's: fifteen o'clock in London is read as New York.
+            trade = place(ib, order())
+            assert trade.fills[0].execution.time.hour == hour
 
 
 # Account and market.

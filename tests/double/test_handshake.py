@@ -6,10 +6,13 @@ import socket
 import time
 
 import pytest
+from ib_insync import IB, util
 
 from live.double.codec import Framer, frame
+from live.double.server import Gateway
 from live.double.session import BUFFER
-from tests.double.client import connected
+from live.double.settings import Settings
+from tests.double.client import connected, stock
 
 
 class Raw:
@@ -138,3 +141,23 @@ def test_the_gateway_listens_on_the_loopback_only(gateway):
     assert gateway.host == "127.0.0.1"
     addresses = gateway.call(lambda g: [s.getsockname()[0] for s in g._server.sockets])
     assert addresses == ["127.0.0.1"]
+
+
+def test_a_message_that_the_library_cannot_read_is_noticed(gateway, every_message_is_readable):
+    with connected(gateway) as ib:
+        ib.client.decoder.interpret(["5", "1"])
+        assert len(every_message_is_readable.found) == 1
+        every_message_is_readable.found.clear()
+
+
+def test_a_gateway_can_run_in_the_client_s_own_loop(history):
+    async def both():
+        settings = Settings(start="2024-01-22 10:00")
+        async with Gateway(history, settings) as gateway:
+            ib = IB()
+            await ib.connectAsync("127.0.0.1", gateway.port, clientId=1)
+            (details,) = await ib.reqContractDetailsAsync(stock())
+            ib.disconnect()
+            return details.contract.symbol
+
+    assert util.run(both()) == "AAPL"

@@ -429,3 +429,33 @@ def test_open_orders_of_a_client_are_its_own_and_all_are_those_of_everybody(gate
         place(other, gateway, order(kind="LMT", lmtPrice=91.0, orderRef="other"))
         assert [t.order.orderRef for t in one.reqOpenOrders()] == ["one"]
         assert sorted(t.order.orderRef for t in one.reqAllOpenOrders()) == ["one", "other"]
+
+
+def test_an_immediate_or_cancel_order_fills_now_or_ends(gateway):
+    with connected(gateway) as ib:
+        now, never = place(
+            ib,
+            gateway,
+            order(kind="LMT", lmtPrice=120.0, tif="IOC"),
+            order(kind="LMT", lmtPrice=90.0, tif="IOC"),
+        )
+        assert [now.orderStatus.status, never.orderStatus.status] == ["Filled", "Cancelled"]
+
+
+def test_an_order_that_is_good_till_a_date_ends_with_that_day(gateway):
+    with connected(gateway) as ib:
+        place(ib, gateway, order(kind="LMT", lmtPrice=90.0, tif="GTD", goodTillDate="20240123 23:59:59"))
+        gateway.advance_to("2024-01-22 20:00")
+        assert [o.status for o in gateway.book().orders] == ["Submitted"]
+        gateway.advance_to("2024-01-23 16:00")
+        assert [o.status for o in gateway.book().orders] == ["Cancelled"]
+
+
+def test_a_day_order_of_the_night_lives_until_the_next_close(start):
+    control = start(start="2024-01-22 18:00")
+    with connected(control) as ib:
+        place(ib, control, order(kind="LMT", lmtPrice=90.0))
+        control.advance_to("2024-01-23 15:59")
+        assert [o.status for o in control.book().orders] == ["Submitted"]
+        control.end_session()
+        assert [o.status for o in control.book().orders] == ["Cancelled"]
