@@ -219,8 +219,9 @@ class OrderBook:
         number = int(revision) if revision.isdigit() else 0
         if abs(commission.fee) > UNSET or number < fill.fee_revision:
             return []
-        first, amount = fill.fee is None, commission.fee - (fill.fee or 0.0)
-        cash = 0.0 if first and fill.absorbed else amount
+        first = fill.fee is None or number > fill.fee_revision
+        amount = commission.fee - (fill.fee or 0.0)
+        cash = 0.0 if fill.fee is None and fill.absorbed else amount
         fill.fee, fill.fee_revision = commission.fee, number
         return [FeeBooking(owner, root, amount, cash)] if first or amount else []
 

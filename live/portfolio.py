@@ -55,7 +55,7 @@ class Portfolio:
         self.panel = LivePanel(self.roster, config.data, needs, warmup)
         self._start = start
         store.observe(self._observe, self._session)
-        self.cerebro = bt.Cerebro(quicknotify=True)
+        self.cerebro = bt.Cerebro(quicknotify=True, stdstats=False)
         self.cerebro.setbroker(store.getbroker())
         for symbol, kind in self.roster.contracts:
             feed = store.getdata(symbol=symbol, kind=kind, adjusted=True)

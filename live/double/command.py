@@ -9,13 +9,17 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ares7.errors import ConfigError
 from live.double import scenario as scenarios
 from live.double.clock import local
-from live.double.history import History, from_folder, synthetic
+from live.double.history import History, from_config
 from live.double.server import HOST, Gateway
 from live.double.settings import PAPER_ACCOUNT, Settings
+
+if TYPE_CHECKING:
+    from ares7.config import DataConfig
 
 INTERRUPTED = 130
 PORT = 4002
@@ -33,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"what goes wrong: {', '.join(scenarios.names())}, or a .yaml file (default calm)",
     )
     parser.add_argument(
-        "--data", metavar="DIR", help="a canonical data folder; without it the synthetic market"
+        "--data", metavar="DIR", help="a canonical data folder (default: the configured data)"
     )
     parser.add_argument("--port", type=int, default=PORT, help=f"0 lets the system choose (default {PORT})")
     parser.add_argument(
@@ -75,8 +79,9 @@ def run_gateway(args: argparse.Namespace) -> int:
         A wrong option; unusable data; the port is in use.
     """
     scenario = scenarios.load(args.scenario)
-    history = _history(args)
-    settings = _settings(args, history)
+    data = _data(args)
+    history = from_config(data, args.prices)
+    settings = _settings(args, history, data.calendar)
     gateway = Gateway(history, settings, scenario.knobs.model_copy(), scenario.script)
     try:
         return asyncio.run(_serve(gateway, args, scenario.name))
@@ -84,13 +89,19 @@ def run_gateway(args: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
-def _history(args: argparse.Namespace) -> History:
+def _data(args: argparse.Namespace) -> DataConfig:
+    """The configured data, or the folder of ``--data`` instead of it."""
+    from ares7.config import DataConfig, load_config
+
+    data = DataConfig()
+    if getattr(args, "config", None) is not None:
+        data = load_config(Path(args.config), tuple(args.set)).data
     if args.data is None:
-        return synthetic(Path(".cache"))
-    return from_folder(Path(args.data).expanduser(), basis=args.prices)
+        return data
+    return data.model_copy(update={"path": Path(args.data).expanduser(), "layout": "canonical"})
 
 
-def _settings(args: argparse.Namespace, history: History) -> Settings:
+def _settings(args: argparse.Namespace, history: History, calendar: str) -> Settings:
     if not 0 <= args.port <= 65535:
         raise ConfigError(f"--port {args.port} is no port; give 1 to 65535, or 0 for any")
     if not 0 < args.speed <= 100_000:
@@ -109,6 +120,7 @@ def _settings(args: argparse.Namespace, history: History) -> Settings:
         port=args.port,
         record=Path(args.record) if args.record else None,
         keep_record=False,
+        calendar=calendar,
     )
 
 

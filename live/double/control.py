@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ares7.errors import ServiceUnavailable
 from live.double.book import Book, book
 from live.double.clock import local, moment
 from live.double.history import History
@@ -18,6 +20,7 @@ from live.double.server import HOST, Gateway
 from live.double.settings import Settings
 
 T = TypeVar("T")
+POLL = 0.002
 PATIENCE = 30.0
 """Real seconds after which a call to the gateway's thread is given up."""
 
@@ -118,6 +121,23 @@ class Control:
             return str(session.date)
 
         return self.call(go)
+
+    def wait_for(self, name: str, count: int = 1, *, way: str = "in", seconds: float = 5.0) -> None:
+        """Wait until so many messages of a name were seen since the start, so that time moves only after them.
+
+        Raises
+        ------
+        ServiceUnavailable
+            They did not come within so many real seconds.
+        """
+        until = time.monotonic() + seconds
+        while (seen := self.recorder.count(name, way)) < count:
+            if time.monotonic() > until:
+                raise ServiceUnavailable(
+                    f"the gateway saw {seen} of {count} messages {name} ({way}) within {seconds:g} s; the client did "
+                    "not send them, or a fault took them"
+                )
+            time.sleep(POLL)
 
     # Books.
 

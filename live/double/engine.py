@@ -245,8 +245,17 @@ class Engine:
                 10148,
                 f"OrderId {order.order_id} that needs to be cancelled can not be cancelled, state: {order.status}.",
             )
-        self.end(order, "Cancelled", "Cancelled by Trader")
-        self.listener.order_error(order, 202, "Order Canceled - reason:")
+        if self.knobs.cancel_delay:
+            order.status = "PendingCancel"
+            self.listener.order_changed(order)
+            self.clock.at(self.clock.now + self.knobs.cancel_delay, lambda: self._cancelled(order))
+        else:
+            self._cancelled(order)
+
+    def _cancelled(self, order: Order) -> None:
+        if order.live:
+            self.end(order, "Cancelled", "Cancelled by Trader")
+            self.listener.order_error(order, 202, "Order Canceled - reason:")
 
     def end(self, order: Order, status: str, text: str) -> None:
         """Take a live order off: cancelled or expired. Its children go with it."""

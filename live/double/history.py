@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ares7.arrays import AnyArray, Dates, Float1D, Float2D
-from ares7.errors import MissingData
+from ares7.errors import ConfigError, MissingData
 
 if TYPE_CHECKING:
+    from ares7.config import DataConfig
     from feeds.price_rows import PriceRows
 
 PRICES = ("open", "high", "low", "close")
@@ -122,18 +123,27 @@ def from_folder(folder: Path, indices: Sequence[str] = ("SPX", "VIX"), basis: Ba
     return _from_tables(tables, frozenset(indices), basis)
 
 
-def synthetic(cache: Path | None = None, *, symbols: int = 50, seed: int = 7) -> History:
-    """The synthetic market of the configuration's defaults with another number of symbols."""
-    import tempfile
+def from_config(config: DataConfig, basis: Basis = "traded") -> History:
+    """History of the configured data: a canonical folder, or the same synthetic market that a backtest sees.
 
-    from ares7.config import SyntheticConfig
+    Raises
+    ------
+    ConfigError
+        Another layout than the canonical one.
+    """
+    from feeds.load import check_path, synthetic_home
     from feeds.synthetic import ensure
 
-    config = SyntheticConfig(symbols=symbols, seed=seed)
-    if cache is not None:
-        return from_folder(ensure(config, cache))
-    with tempfile.TemporaryDirectory(prefix="ares7-") as folder:
-        return from_folder(ensure(config, Path(folder)))
+    indices = (config.index, config.vix)
+    if config.path is None:
+        with synthetic_home(config) as home:
+            return from_folder(ensure(config.synthetic, home, config.calendar), indices, basis)
+    if config.layout != "canonical":
+        raise ConfigError(
+            f"data.layout is {config.layout}; the gateway replays canonical folders only; name one with --data"
+        )
+    check_path(config, config.path)
+    return from_folder(config.path, indices, basis)
 
 
 def _from_tables(tables: list[PriceRows], indices: frozenset[str], basis: Basis) -> History:

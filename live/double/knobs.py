@@ -31,6 +31,8 @@ class Knobs(BaseModel):
     slice_seconds: float = Field(default=0.0, ge=0)
     fill_delay: float = Field(default=0.0, ge=0)
     """From the time at which an order can fill until it does."""
+    cancel_delay: float = Field(default=0.0, ge=0)
+    """From a cancellation, which is PendingCancel, until it is done; the order can fill until then."""
     hold_orders: bool = False
     """Orders are kept and nothing is said about them, as behind an unanswered dialog of TWS."""
     mute_orders: bool = False

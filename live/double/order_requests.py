@@ -37,7 +37,7 @@ def _cancel_all(gateway: Gateway, session: ClientSession, values: dict[str, Any]
     if gateway.knobs.read_only:
         raise Refused(321, READ_ONLY)
     for order in list(gateway.engine.live.values()):
-        if order.live:
+        if order.live and order.status != "PendingCancel":
             gateway.engine.cancel(order)
 
 

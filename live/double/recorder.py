@@ -61,11 +61,13 @@ class Recorder:
     def __init__(self, path: Path | None = None, *, keep: bool = True) -> None:
         self.entries: list[Entry] = []
         self._keep = keep
+        self._counts: dict[tuple[str, str], int] = {}
         self._file: IO[str] | None = path.open("w", encoding="utf-8") if path is not None else None
 
     def add(self, virtual: float, client: int, way: str, name: str, fields: list[str]) -> None:
         """Record a message."""
         entry = Entry(virtual, time.time(), client, way, name, tuple(fields))
+        self._counts[name, way] = self._counts.get((name, way), 0) + 1
         if self._keep:
             self.entries.append(entry)
         if self._file is not None:
@@ -88,8 +90,12 @@ class Recorder:
         ]
 
     def count(self, name: str, way: str | None = None) -> int:
-        """How many messages of one name."""
-        return len(self.named(name, way))
+        """How many messages of one name, also of those that are not kept."""
+        return sum(
+            n
+            for (known, direction), n in list(self._counts.items())
+            if known == name and way in (None, direction)
+        )
 
     def errors(self) -> list[tuple[int, int]]:
         """(request or order id, code) of the errors and notices that were sent."""

@@ -101,7 +101,7 @@ def connect(no_thread_left):
 
     def make(control, client_id=7, *, client=None, **rest):
         own = {n: rest.pop(n) for n in ("until", "run_id", "cache", "account") if n in rest}
-        options = StoreOptions(**{"clock": "gateway", "poll_s": 0.002, **rest})
+        options = StoreOptions(**{"clock": "gateway", "poll_s": 1e-6, **rest})
         store = IBStore(
             control.host,
             control.port,

@@ -71,9 +71,13 @@ class Rebalancer(bt.Strategy):
 
 
 class Bracket(bt.Strategy):
-    """samples/bracket: a limited entry with a stop and a limit around it; one bracket at a time."""
+    """samples/bracket: a limited entry with a stop and a limit around it; one bracket at a time.
 
-    params = {"limit": 0.005, "away": 0.03, "hold": 6}
+    The exits lie further away than a day's range: Backtrader's broker lets them work from the next bar on, an
+    exchange from the entry on.
+    """
+
+    params = {"limit": 0.0, "away": 0.04}
 
     def __init__(self):
         self.cross = bt.ind.CrossOver(bt.ind.SMA(period=2), bt.ind.SMA(period=5))
@@ -109,7 +113,7 @@ class Bracket(bt.Strategy):
     ],
 )
 def test_a_sample_strategy_fills_on_the_bridge_as_on_backtraders_broker(double, connect, strategy, names, count):
-    closes, opens = walk(81, seed=11, names=NAMES, daily=0.012)
+    closes, opens = walk(121, seed=11, names=NAMES, daily=0.012)
     history = from_closes("2023-01-03", closes, opens=opens)
     first, until = history.dates[1], history.dates[-2]
     control = double(history, start=f"{first} 09:00")
@@ -125,7 +129,7 @@ def test_a_sample_strategy_fills_on_the_bridge_as_on_backtraders_broker(double, 
 
 
 def test_a_sample_strategy_closes_the_same_trades_on_the_bridge(double, connect):
-    closes, opens = walk(81, seed=11, names=NAMES, daily=0.012)
+    closes, opens = walk(121, seed=11, names=NAMES, daily=0.012)
     history = from_closes("2023-01-03", closes, opens=opens)
     first, until = history.dates[1], history.dates[-2]
     control = double(history, start=f"{first} 09:00")

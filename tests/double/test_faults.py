@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ares7.errors import ConfigError
+from ares7.errors import ConfigError, ServiceUnavailable
 from live.double.faults import read_script
 from live.double.knobs import Knobs
 from tests.double.client import ACCOUNT, Wire, connected, order, settle, stock, until
@@ -156,6 +156,15 @@ def test_a_storm_of_1100_ends_with_1102(gateway):
 
 
 # Orders.
+
+
+def test_a_test_can_wait_for_a_message_and_learns_that_it_never_came(gateway):
+    with connected(gateway) as ib:
+        ib.placeOrder(stock(), resting())
+        gateway.wait_for("placeOrder")
+        gateway.wait_for("orderStatus", way="out")
+        with pytest.raises(ServiceUnavailable, match="1 of 2"):
+            gateway.wait_for("placeOrder", 2, seconds=0.05)
 
 
 def test_a_swallowed_order_leaves_no_trace(start):
@@ -334,6 +343,22 @@ def test_a_fill_can_overtake_a_cancellation(gateway):
         settle(ib)
         assert wire.names.index("orderStatus Cancelled 0") < wire.names.index("execDetails 10")
         assert gateway.book().positions[ACCOUNT] == {"AAPL": 10.0}
+
+
+def test_a_cancellation_can_be_on_its_way_while_the_order_fills(start):
+    control = start(Knobs(cancel_delay=5 * 3600))
+    with connected(control) as ib:
+        wire = Wire(ib)
+        filled, never = (place(ib, order("SELL", kind="LMT", lmtPrice=price)) for price in (112.75, 150.0))
+        for trade in (filled, never, never):
+            ib.client.cancelOrder(trade.order.orderId)
+        settle(ib)
+        assert wire.names[-1] == "orderStatus PendingCancel 0"
+        assert (never.order.orderId, 161) in ib.errors
+        control.end_session(-1)
+        until(ib, lambda: (never.order.orderId, 202) in ib.errors)
+        assert [o.status for o in control.book().orders] == ["Filled", "Cancelled"]
+        assert (filled.order.orderId, 202) not in ib.errors
 
 
 def test_an_order_can_live_twice_under_one_reference(gateway):

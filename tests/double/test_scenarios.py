@@ -167,3 +167,32 @@ def test_the_recorder_answers_what_tests_ask(tmp_path):
     assert (recorder.count("error"), recorder.count("error", "in")) == (1, 0)
     assert recorder.names() == ["error"]
     assert len((tmp_path / "record.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_double_needs_neither_a_client_library_nor_an_engine():
+    code = "import sys, live.double.command, live.double.control\n"
+    code += "print(*[n for n in ('ib_insync', 'ib_async', 'backtrader', 'eventkit', 'pandas') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_without_a_folder_it_is_the_market_of_the_configuration(tmp_path):
+    from ares7.config import DataConfig, SyntheticConfig
+    from feeds.load import load_panel
+    from live.double.history import from_config
+
+    market = SyntheticConfig(symbols=5, start="2019-01-02", end="2020-06-30")
+    config = DataConfig(cache=tmp_path, synthetic=market)
+    history, panel = from_config(config, "total_return"), load_panel(config)
+    assert set(panel.symbols) <= set(history.symbols)
+    column = panel.symbols.index("SPY")
+    same = history.close[history.symbols.index("SPY")]
+    assert (same[-len(panel.dates) :] == panel.fields["close"][:, column]).all()
+
+
+def test_only_the_canonical_layout_is_replayed(tmp_path):
+    from ares7.config import DataConfig
+    from live.double.history import from_config
+
+    with pytest.raises(ConfigError, match="canonical"):
+        from_config(DataConfig(path=tmp_path, layout="polygon_day_aggs"))
