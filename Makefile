@@ -10,7 +10,7 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-nojit test-ib-async bench lint types secrets clean
+.PHONY: help backtest test test-stat test-nojit test-ib-async test-interleavings bench bench-live lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
@@ -18,7 +18,9 @@ help:
 	@echo "make test-stat   statistical tests over many seeds (minutes)"
 	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
 	@echo "make test-ib-async  the tests of the IB connection with ib_async, in an environment of its own"
+	@echo "make test-interleavings  2,000 random interleavings of orders, drops and fills on the IB bridge (minutes)"
 	@echo "make bench       this project beside other engines: a table (minutes; docs/performance.md)"
+	@echo "make bench-live  the IB bridge against the gateway double: 500 symbols, latency, idle CPU"
 	@echo "make lint        ruff: rules and formatting"
 	@echo "make types       mypy, strict"
 	@echo "make secrets     look for secrets in the tracked files"
@@ -61,12 +63,18 @@ $(IB_ASYNC)/.installed: $(IB_ASYNC_NEEDS) | $(BIN)/python
 test-ib-async: $(IB_ASYNC)/.installed
 	$(IB_ASYNC)/bin/python -m pytest -q tests/client
 
+test-interleavings: $(VENV)/.dev
+	ARES7_INTERLEAVINGS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/bridge/test_random_interleavings.py
+
 # Measures this project beside other engines, which live in environments of their own under .cache/bench.
 # Only what is quick: make bench BENCH=--quick
 BENCH ?=
 bench: $(VENV)/.report
 	sh bench/environments.sh $(BIN)/python .cache/bench
 	$(BIN)/python -m bench $(BENCH)
+
+bench-live: $(VENV)/.report
+	$(BIN)/python -m bench.live_bench
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

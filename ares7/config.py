@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ares7.costs import CostModel
 from ares7.errors import ConfigError, LookaheadError
 from ares7.goals import Goals
+from ares7.halt_config import HaltConfig
+from ares7.limits.params import LimitParams
 from ares7.overlay.params import Engine, OverlaySettings
 from ares7.search_config import SearchConfig
 
@@ -28,6 +30,8 @@ _ELSEWHERE: dict[str, Any] = {
     "targets": True,
     "daily": True,
     "live": True,
+    "limits": True,
+    "halt": True,
 }
 """Settings that do not change what a backtest gives."""
 
@@ -235,6 +239,8 @@ class Config(_Section):
     runs: RunsConfig = RunsConfig()
     daily: DailyConfig = DailyConfig()
     live: LiveConfig = LiveConfig()
+    limits: LimitParams = LimitParams()
+    halt: HaltConfig = HaltConfig()
     allow_lookahead: bool = False
 
     @field_validator("oos")
@@ -380,7 +386,10 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
     daily = own.model_copy(
         update=places | ({"base": absolute(own.base)} if isinstance(own.base, Path) else {})
     )
-    config = config.model_copy(update={"data": data, "runs": runs, "search": search, "daily": daily})
+    halt = config.halt.model_copy(update={"folder": absolute(config.halt.folder)})
+    config = config.model_copy(
+        update={"data": data, "runs": runs, "search": search, "daily": daily, "halt": halt}
+    )
     if config.account.exec_lag == 0 and not config.allow_lookahead:
         raise LookaheadError(
             f"{where}: account.exec_lag 0 fills on the session whose close decides; use 1 or more, "

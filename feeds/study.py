@@ -28,6 +28,7 @@ from ares7.signals.regime import UNKNOWN
 from feeds.account_curve import History
 from feeds.backtest import computed_diagnostics
 from feeds.engines import ENGINES, Chosen, Outcome, Tools
+from feeds.limit_report import limit_report
 from feeds.load import load_panel
 
 
@@ -189,24 +190,29 @@ def _metrics(
     history = outcome.history
     extra = computed_diagnostics(panel, chosen.strategy, chosen.settings, chosen.name, config.data.cache)
     target_gross = outcome.targets.weights[panel.start_row :].sum(axis=1)
-    return outcome.figures | {
-        "strategy": chosen.name,
-        "baseline": config.baseline,
-        "baseline_performance": performance(baseline.dates, baseline.nav, config.metrics.risk_free),
-        "synthetic": bool(panel.provenance.get("synthetic")),
-        "stamps": stamps(config, panel),
-        "start": str(history.dates[0]),
-        "end": str(history.dates[-1]),
-        "sessions": len(history.dates),
-        "rounding": {
-            "mean_target_gross": float(target_gross.mean()),
-            "mean_held_gross": float(history.gross.mean()),
-            "mean_gap": float(np.abs(target_gross[:-1] - history.gross[1:]).mean()),
-        },
-        "coverage": extra.get("coverage", {}),
-        "warnings": [*data_warnings(panel), *extra.get("warnings", [])],
-        "notes": extra.get("notes", []),
-    }
+    limited, refused = limit_report(config, panel, outcome)
+    return (
+        outcome.figures
+        | limited
+        | {
+            "strategy": chosen.name,
+            "baseline": config.baseline,
+            "baseline_performance": performance(baseline.dates, baseline.nav, config.metrics.risk_free),
+            "synthetic": bool(panel.provenance.get("synthetic")),
+            "stamps": stamps(config, panel),
+            "start": str(history.dates[0]),
+            "end": str(history.dates[-1]),
+            "sessions": len(history.dates),
+            "rounding": {
+                "mean_target_gross": float(target_gross.mean()),
+                "mean_held_gross": float(history.gross.mean()),
+                "mean_gap": float(np.abs(target_gross[:-1] - history.gross[1:]).mean()),
+            },
+            "coverage": extra.get("coverage", {}),
+            "warnings": [*data_warnings(panel), *extra.get("warnings", []), *refused],
+            "notes": extra.get("notes", []),
+        }
+    )
 
 
 def _result(

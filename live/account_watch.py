@@ -60,6 +60,7 @@ class AccountWatch:
     _booked: dict[int, _Told] = field(default_factory=dict)
     _last: _Told | None = None
     _searched: set[int] = field(default_factory=set)
+    _differs_since: dt.datetime | None = None
 
     def _told(self, row: Any = None) -> _Told:
         self._count += 1
@@ -136,15 +137,24 @@ class AccountWatch:
     def _settle_cash(self, now: dt.datetime) -> None:
         told, last = self._cash, self._last
         if told is None or abs(told.row - self.holdings.cash) < CENT:
+            self._differs_since = None
             return
-        if last is not None and (told.count < last.count or now - last.when < self.options.cash_settle):
+        since = self._differs_since = self._differs_since or now
+        if last is not None:
+            since = max(since, last.when)
+        # A position that differs too is an execution that is still to be found.
+        if (
+            self._rows
+            or (last is not None and told.count < last.count)
+            or now - since < self.options.cash_settle
+        ):
             return
         unpaid = self.book.unpaid_since()
         if unpaid is not None and now - unpaid < self.options.fee_patience:
             return
         moved = told.row - self.holdings.cash
         self.note(f"cash moved by {moved:.2f} USD without a trade; the gateway's figure is taken over")
-        self.holdings.cash = told.row
+        self.holdings.cash, self._differs_since = told.row, None
         self.book.absorb_fees()
 
 

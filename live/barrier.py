@@ -59,14 +59,14 @@ class SessionBarrier:
 
     def offer(self, name: str, bar: Bar, now: dt.datetime) -> bool:
         """Take a bar; False if it is not this session's, is not final yet, or is no price."""
-        if bar.session != self.session or name not in self.names or now < self.final_at(name):
+        if bar.session != self.session or name not in self.names or now < self.settles_at(name):
             return False
         if not all(math.isfinite(x) and x > 0 for x in (bar.open, bar.high, bar.low, bar.close)):
             return False
         self._bars[name] = bar
         return True
 
-    def final_at(self, name: str) -> dt.datetime:
+    def settles_at(self, name: str) -> dt.datetime:
         """When the bar of a name is final, UTC."""
         return self.closes + self.late.get(name, dt.timedelta())
 

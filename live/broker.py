@@ -159,6 +159,11 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def _refused(self, order: IBOrder, reason: str) -> IBOrder:
         self.store.events.refuse(order, reason)
+        if order.parent is not None and order.parent in self._batch:
+            # Half a bracket would be an entry without its stop.
+            for mine in self._batch.drop(order.parent):
+                del self.store.events.orders[mine.ib_ref]
+                self.store.events.refuse(mine, f"a part of its bracket was refused: {reason}")
         return order
 
     def flush(self) -> None:

@@ -114,7 +114,7 @@ def _terminated(number: int, frame: Any) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """What systemd or a person stops still writes its last line and gives its lock back."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -131,7 +131,7 @@ def daily(call: Call) -> Done:
     from live.daily import job
     from live.daily.log import utc_now
 
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         done = job.daily(call.config, call.choose, call.root, utc_now, _day(call), demo=call.args.demo)
     if done.content["skipped"]:
         return Done(done.content, (f"skipped: {done.content['reason']}",))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import backtrader as bt
@@ -76,7 +75,7 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
         self.store = store
         self.facts: ContractFacts | None = None
         self.stale = False
-        self._queue: collections.deque[Bar] = collections.deque()
+        self._queue: collections.deque[tuple[Bar, float]] = collections.deque()
         self._history: collections.deque[Bar] = collections.deque()
         self._latest: dt.datetime | None = None
         if not self.p.symbol:
@@ -157,7 +156,10 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
             # Asked again after a filter took a bar away.
             return False if self.store.finished else None
         self._end_of_history()
-        self._write(self._queue.popleft())
+        bar, factor = self._queue.popleft()
+        if factor != 1.0:
+            self._rescale(factor)
+        self._write(bar)
         return True
 
     def _end_of_history(self) -> None:
@@ -170,12 +172,19 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
         """Bars of the past to be delivered first."""
         self._history.extend(history)
 
-    def push(self, bar: Bar) -> None:
-        """Queue a bar that is finished; one that is not later than the latest is dropped."""
+    def push(self, bar: Bar, factor: float = 1.0) -> None:
+        """Queue a bar that is finished; one that is not later than the latest is dropped.
+
+        Parameters
+        ----------
+        bar : Bar
+        factor : float
+            The prices of all bars before it are multiplied by it: a dividend was paid, or the share was split.
+        """
         moment = self._moment(bar)
         if self._latest is None or moment > self._latest:
             self._latest = moment
-            self._queue.append(bar)
+            self._queue.append((bar, factor))
 
     def interrupted(self, *, broken: bool) -> None:
         """Tell the strategies that the connection is gone, or is back."""
@@ -183,17 +192,6 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
             self.put_notification(self.CONNBROKEN)
         elif not broken and self._laststatus == self.CONNBROKEN:
             self.put_notification(self.DELAYED if self._history else self.LIVE)
-
-    def rescale(self, factor: float) -> None:
-        """Multiply the prices of all bars so far: a dividend was paid, or the share was split."""
-        volume = 1.0 if self.p.adjusted else 1.0 / factor
-        for line in (self.lines.open, self.lines.high, self.lines.low, self.lines.close):
-            _multiply(line, factor)
-        _multiply(self.lines.volume, volume)
-        for queue in (self._history, self._queue):
-            scaled = [_scaled(bar, factor, volume) for bar in queue]
-            queue.clear()
-            queue.extend(scaled)
 
     @property
     def is_current(self) -> bool:
@@ -204,6 +202,14 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
         if bar.start is None:
             return dt.datetime.combine(bar.session, DAY_END)
         return (bar.start + self.length).astimezone(dt.UTC).replace(tzinfo=None)
+
+    def _rescale(self, factor: float) -> None:
+        lines = self.lines
+        for line in (lines.open, lines.high, lines.low, lines.close):
+            _multiply(line, factor)
+        if not self.p.adjusted:
+            # Only a split changes traded prices, and it changes the shares as well.
+            _multiply(lines.volume, 1.0 / factor)
 
     def _write(self, bar: Bar) -> None:
         lines = self.lines
@@ -219,13 +225,3 @@ def _multiply(line: Any, factor: float) -> None:
     for i in range(len(values)):
         values[i] *= factor
 
-
-def _scaled(bar: Bar, factor: float, volume: float) -> Bar:
-    return replace(
-        bar,
-        open=bar.open * factor,
-        high=bar.high * factor,
-        low=bar.low * factor,
-        close=bar.close * factor,
-        volume=bar.volume * volume,
-    )

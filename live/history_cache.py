@@ -49,7 +49,7 @@ class HistoryCache:
             Bars needed. A file asked for as many is long enough, however many IB had.
         """
         try:
-            with np.load(self._path(facts, what), allow_pickle=False) as file:
+            with self._path(facts, what).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 found = {name: file[name] for name in file.files}
             bars = DailyBars(
                 facts.con_id,

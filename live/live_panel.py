@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -93,6 +94,8 @@ class LivePanel:
         self._history: dict[str, DailyBars] = {}
         self._frame: Panel | None = None
         self._latest = self._told = -1
+        self._newest_filing: np.datetime64 | None = None
+        self._filed: tuple[tuple[str, int, int], ...] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -125,7 +128,7 @@ class LivePanel:
             month_end,
             week_end,
         )
-        self._frame = replace(frame, fields={**empty, **self._fundamentals(frame)})
+        self._frame = replace(frame, fields={**empty, **self._fundamentals(frame, day)})
         for name, bars in self._history.items():
             self._place(name, bars)
 
@@ -142,14 +145,25 @@ class LivePanel:
         mask[:, ~self.roster.is_stock] = True
         return mask
 
-    def _fundamentals(self, frame: Panel) -> dict[str, Float2D]:
-        if "fundamentals" not in self._needs or self._config.path is None:
+    def _fundamentals(self, frame: Panel, today: np.datetime64) -> dict[str, Float2D]:
+        """Figures of every row, also those to come: what is filed by now becomes visible then."""
+        folder = self._config.path
+        if "fundamentals" not in self._needs or folder is None:
             return {}
-        fields, findings, _ = point_in_time_fields(
-            self._config.path, self._config, frame.dates, frame.symbols
-        )
+        known = frame.dates[frame.dates <= today]
+        _, findings, found = point_in_time_fields(folder, self._config, known, frame.symbols)
         raise_errors(findings, frozenset({"fundamentals"}), None, None)
-        return fields
+        self._newest_filing = np.datetime64(found["newest_filing"], "D")
+        self._filed = _signature(folder)
+        return point_in_time_fields(folder, self._config, frame.dates, frame.symbols)[0]
+
+    def _require_fresh_filings(self, session: np.datetime64, newest: np.datetime64) -> None:
+        age, limit = session - newest, self._config.max_fundamentals_age_days
+        if age > np.timedelta64(limit, "D"):
+            raise StaleData(
+                f"the newest filing of {self._config.path} is of {newest}, {age} before {session}; the "
+                f"limit is {limit} days (data.max_fundamentals_age_days); load newer filings"
+            )
 
     def observe(self, bars: DailyBars) -> bool:
         """Take bars of one name; True if they do not continue what is known: its whole history must be asked for.
@@ -199,11 +213,15 @@ class LivePanel:
     def close_session(self, session: dt.date) -> None:
         """Make a session the latest one."""
         day = np.datetime64(session, "D")
-        if self._frame is None or day > self._frame.dates[-1]:
+        if self._frame is None or day > self._frame.dates[-1] or self._filings_changed():
             self.lay_out(session)
             self._told = -1
         dates = self._frame.dates if self._frame is not None else np.zeros(0, dtype="datetime64[D]")
         self._latest = int(np.searchsorted(dates, day))
+
+    def _filings_changed(self) -> bool:
+        folder = self._config.path
+        return self._filed is not None and folder is not None and _signature(folder) != self._filed
 
     def is_new_session(self) -> bool:
         """The latest session is later than at the last call."""
@@ -222,12 +240,17 @@ class LivePanel:
         if self._frame is None or self._latest < 0:
             raise MissingData("no session was closed yet; the live panel has no row")
         first = max(0, self._latest - self.warmup + 1)
+        if self.start is None:
+            # The first session that is decided on decides, whatever the calendar says (rulings 2).
+            self.start = self._frame.dates[self._latest]
         panel = self._frame.rows(first, self._latest + 1).starting(self.start)
         for role, values in panel.series.items():
             if not np.isfinite(values[-1]):
                 raise StaleData(
                     f"{self.roster.indices[role]} has no close on {panel.dates[-1]}; nothing is decided without it"
                 )
+        if self._newest_filing is not None:
+            self._require_fresh_filings(panel.dates[-1], self._newest_filing)
         return panel if "earnings" not in self._needs else self._with_surprises(panel)
 
     def _with_surprises(self, panel: Panel) -> Panel:
@@ -269,6 +292,14 @@ class LivePanel:
         known = last >= 0
         if (held[~known] != 0).any():
             name = self.roster.symbols[int(np.flatnonzero(~known & (held != 0))[0])]
-            raise StaleData(f"{name} is held and has no price; nothing is decided; find out what became of it")
+            raise StaleData(
+                f"{name} is held and has no price; nothing is decided; find out what became of it"
+            )
         filled = np.where(known, close[np.maximum(last, 0), np.arange(len(last))], 1.0)
         return filled, np.isfinite(close[-1])
+
+
+def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of the files of fundamentals: what tells that newer ones were put there."""
+    stats = [(path.name, path.stat()) for path in sorted(folder.glob("fundamentals*"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

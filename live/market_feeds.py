@@ -239,11 +239,10 @@ class MarketFeeds:
         data.stale = bar is None
         if bar is None:
             return
-        factor = published.rescaled.get(data._name)
-        if factor is not None:
+        factor = published.rescaled.get(data._name, 1.0)
+        if factor != 1.0:
             self._note(f"{data._name}: earlier prices times {factor:.6f} (dividend or split)")
-            data.rescale(factor)
-        data.push(bar)
+        data.push(bar, factor)
 
 
 def _facts(data: IBData) -> ContractFacts:

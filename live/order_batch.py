@@ -14,6 +14,7 @@ class OrderBatch:
 
     def __init__(self) -> None:
         self._held: dict[int, IBOrder] = {}
+        self._released: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -32,7 +33,15 @@ class OrderBatch:
             held.oca_group = held.oca_group or held.ib_ref
             order.oca_group = held.oca_group
         self._held[order.ref] = order
+        if order.transmit:
+            # Stays released when this very order is cancelled again.
+            self._released.add(self._head(order))
         return ""
+
+    def _head(self, order: IBOrder) -> int:
+        """Reference of the first order of its group that is held."""
+        root = _root(order)
+        return root.ref if root.ref in self._held else order.ref
 
     def drop(self, order: IBOrder) -> list[IBOrder]:
         """Take an order and its children out again; returns them."""
@@ -45,9 +54,9 @@ class OrderBatch:
         """Groups that are complete, parents first; an order whose ``transmit`` is False waits for its last child."""
         groups: dict[int, list[IBOrder]] = {}
         for order in self._held.values():
-            root = _root(order)
-            groups.setdefault(root.ref if root.ref in self._held else order.ref, []).append(order)
-        complete = [group for group in groups.values() if group[-1].transmit]
+            groups.setdefault(self._head(order), []).append(order)
+        complete = [group for head, group in groups.items() if head in self._released]
+        self._released.clear()
         for group in complete:
             for order in group:
                 del self._held[order.ref]

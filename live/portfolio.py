@@ -53,7 +53,8 @@ class Portfolio:
         needs, warmup = chosen.settings.requires, chosen.settings.warmup
         self.roster = roster or roster_of(config.data, needs, warmup)
         self.panel = LivePanel(self.roster, config.data, needs, warmup)
-        self._start = start
+        if start is not None:
+            self.panel.start = np.datetime64(start, "D")
         store.observe(self._observe, self._session)
         self.cerebro = bt.Cerebro(quicknotify=True, stdstats=False)
         self.cerebro.setbroker(store.getbroker())
@@ -86,16 +87,16 @@ class Portfolio:
             facts = [
                 feed.facts for feed in self.store.datas if feed.p.kind == kind and feed.facts is not None
             ]
-            self._take(facts, what)
+            self._take(facts, what, self.store.latest_session)
         self.panel.close_session(self.store.latest_session)
         self.panel.is_new_session()
 
-    def _take(self, facts: list[ContractFacts], what: str) -> None:
+    def _take(self, facts: list[ContractFacts], what: str, last: dt.date) -> None:
         found = self.store.client.daily_bars_of(facts, self.panel.warmup + 5, what=what)
         for contract in facts:
             answer = found[contract.con_id]
             if isinstance(answer, DailyBars):
-                self.panel.observe(_until(answer, self.store.latest_session))
+                self.panel.observe(_until(answer, last))
             elif contract.kind == "IND":
                 raise MissingData(f"{contract.symbol} has no history: {answer}")
             else:
@@ -103,12 +104,12 @@ class Portfolio:
 
     def _observe(self, bars: DailyBars) -> None:
         if self.panel.observe(bars):
-            self._take([self.store.client.facts(bars.con_id)], bars.what)
+            # The whole history again, up to the session that is being published: a later one may be unfinished.
+            self._take([self.store.client.facts(bars.con_id)], bars.what, bars.dates[-1].item())
 
     def _session(self, session: dt.date) -> None:
+        self.store.note(f"session {session} has closed")
         self.panel.close_session(session)
-        if self.panel.start is None:
-            self.panel.start = np.datetime64(self._start or session, "D")
 
     def run(self) -> Any:
         """Trade until the store's last session, or until somebody stops it."""

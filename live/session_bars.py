@@ -100,7 +100,7 @@ class SessionBars:
         if self._asked is None or now - self._asked >= self._options.bar_retry:
             # Noted before it is asked: a gateway that fails is not asked again at once.
             self._asked = now
-            self._ask([name for name in barrier.waiting_for() if now >= barrier.final_at(name)], now)
+            self._ask([name for name in barrier.waiting_for() if now >= barrier.settles_at(name)], now)
         found = barrier.ready(now)
         if found is None:
             return None

@@ -206,6 +206,7 @@ class IBStore:
 
     @until.setter
     def until(self, session: dt.date | None) -> None:
+        """Let the run end after a session, or with None never."""
         self.feeds.until = session
 
     def observe(

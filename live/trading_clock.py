@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ares7.errors import ServiceUnavailable
 from ares7.sessions import hours
 
 AHEAD_DAYS, BEHIND_DAYS = 400, 30
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 class Hours(NamedTuple):
@@ -42,12 +44,22 @@ class GatewayClock:
     def __init__(self, ask: Callable[[], dt.datetime], every_s: float = 0.02) -> None:
         self._ask, self._every = ask, every_s
         self._asked = -1e9
-        self._time = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._time = NEVER
 
     def __call__(self) -> dt.datetime:
-        """Time by the gateway, UTC; never earlier than told before."""
+        """Time by the gateway, UTC; never earlier than told before, and the latest told while nobody answers.
+
+        Raises
+        ------
+        ServiceUnavailable
+            It was never told.
+        """
         if time.monotonic() - self._asked >= self._every:
-            self._time = max(self._time, self._ask())
+            try:
+                self._time = max(self._time, self._ask())
+            except ServiceUnavailable:
+                if self._time == NEVER:
+                    raise
             self._asked = time.monotonic()
         return self._time
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -190,6 +190,15 @@ class Client(Session):
             supervisor.subscriptions.remove(supervisor.link, subscription)
 
         self._ask(end)
+
+    def account_values(self) -> Mapping[tuple[str, str], str]:
+        """Ask for the figures of the account; values by tag and currency.
+
+        The gateway sends them by itself every three minutes and after a fill; `snapshot` has the last ones.
+        """
+        account = self.connected.account
+        self._ask(lambda s: sync.account_values(s.require_link("account values"), account))
+        return self.snapshot().values
 
     def positions(self) -> tuple[PositionRow, ...]:
         """Ask for the positions of the account; a name without shares is missing."""

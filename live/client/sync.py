@@ -95,6 +95,11 @@ class Synced:
     read_only: bool = False
 
 
+async def account_values(link: Link, account: str) -> None:
+    """Have the figures of an account sent; they arrive as messages, and again whenever they change."""
+    await link.ask_alone("account values", lambda: link.ib.reqAccountUpdatesAsync(account))
+
+
 async def open_orders(link: Link) -> list[OpenOrder]:
     """Working orders of all clients and accounts."""
 
@@ -147,11 +152,8 @@ async def synchronise(link: Link, account: str, clock: Callable[[], dt.datetime]
     """Ask every start-up query; see to it that each is answered to its end, and say which were not."""
     result = Synced()
 
-    async def account_values() -> None:
-        await link.ask_alone("account values", lambda: link.ib.reqAccountUpdatesAsync(account))
-
     queries: dict[str, Awaitable[Any]] = {
-        "account values": account_values(),
+        "account values": account_values(link, account),
         "positions": positions(link),
         "open orders": open_orders(link),
         "completed orders": completed_orders(link),

@@ -182,7 +182,9 @@ class Actions:
         for order in reversed(self._gateway.engine.every):
             if ref in (order.ref, order.order_id):
                 return order
-        raise KeyError(f"the gateway has no order {ref!r}")
+        raise ConfigError(
+            f"the gateway has no order {ref!r}; name the reference or the id of one that it accepted"
+        )
 
     def error_on(self, ref: str | int, code: int, text: str = "Scripted error") -> None:
         """Send an error about an order, which is not touched."""

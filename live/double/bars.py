@@ -113,22 +113,18 @@ def end_time(words: str, now: float) -> float:
 
 def daily_rows(market: Market, asked: BarRequest) -> list[Row]:
     """Daily bars up to the request's end; today's is there from the open on, unfinished until its close."""
-    now = market.clock.now
-    last = min(asked.end, now)
+    last = min(asked.end, market.clock.now)
     today = local(last).date()
-    stop = bisect.bisect_right(market.days, today)
-    if asked.unit == "D":
-        known = np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, :stop]))[-asked.count :]
-    else:
-        first = bisect.bisect_left(market.days, today - dt.timedelta(days=asked.count))
-        known = first + np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, first:stop]))
-    rows = _finished(market, asked, known)
     session = market.calendar.on(today)
-    if session is None or not rows or rows[-1][0] != f"{today:%Y%m%d}":
-        return rows
-    if last <= session.opens:
-        return rows[:-1]
-    if last < market.closes_at(asked.listing, session):
+    begun = session is not None and last > session.opens
+    stop = bisect.bisect_right(market.days, today) if begun else bisect.bisect_left(market.days, today)
+    first = (
+        0 if asked.unit == "D" else bisect.bisect_left(market.days, today - dt.timedelta(days=asked.count))
+    )
+    known = first + np.flatnonzero(np.isfinite(market.history.close[asked.listing.column, first:stop]))
+    rows = _finished(market, asked, known[-asked.count :] if asked.unit == "D" else known)
+    unfinished = session is not None and session.opens < last < market.closes_at(asked.listing, session)
+    if session is not None and unfinished and rows and rows[-1][0] == f"{today:%Y%m%d}":
         rows[-1] = (rows[-1][0], *market.partial_bar(asked.listing, today, session.opens, last))
     return rows
 

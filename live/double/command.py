@@ -152,12 +152,13 @@ def _announce(gateway: Gateway, args: argparse.Namespace, scenario: str) -> None
                 "scenario": scenario,
                 "now": now,
                 "speed": args.speed,
+                "synthetic": gateway.market.history.synthetic,
             }
         )
     else:
         line = (
             f"gateway double on {HOST}:{gateway.port}, account {account}, scenario {scenario}, {now} New York, "
-            f"speed {args.speed:g}; Ctrl-C ends it"
+            f"speed {args.speed:g}{', SYNTHETIC prices' if gateway.market.history.synthetic else ''}; Ctrl-C ends it"
         )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -65,17 +65,23 @@ class Control:
         except RuntimeError:
             inside = False
         if inside:
-            return work(self._gateway)
+            return self._do(work)
         done: Future[T] = Future()
 
         def run() -> None:
             try:
-                done.set_result(work(self._gateway))
+                done.set_result(self._do(work))
             except BaseException as error:
                 done.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
         return done.result(PATIENCE)
+
+    def _do(self, work: Callable[[Gateway], T]) -> T:
+        result = work(self._gateway)
+        # A test may go on as soon as this returns: what was done must be on the wire by then.
+        self._gateway.flush()
+        return result
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """A deed of `Actions`, in the gateway's thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +38,8 @@ class History:
         Shares.
     indices : frozenset of str
         Symbols that are index values and cannot be traded.
+    synthetic : bool
+        Its prices were generated; whoever shows them says so (C7).
     """
 
     dates: Dates
@@ -49,6 +51,7 @@ class History:
     ratio: Float2D
     volume: Float2D
     indices: frozenset[str]
+    synthetic: bool = False
 
 
 def from_closes(
@@ -107,6 +110,7 @@ def from_folder(folder: Path, indices: Sequence[str] = ("SPX", "VIX"), basis: Ba
     DataError
         A table cannot be read.
     """
+    from feeds.inputs import read_source
     from feeds.market import read_market
     from feeds.price_rows import read_rows
     from feeds.tables import find_table
@@ -120,7 +124,8 @@ def from_folder(folder: Path, indices: Sequence[str] = ("SPX", "VIX"), basis: Ba
             f"{folder} has no prices.parquet or prices.csv; name a folder in the canonical layout"
         )
     tables = [readers[name](path).ordered() for name, path in found.items()]
-    return _from_tables(tables, frozenset(indices), basis)
+    history = _from_tables(tables, frozenset(indices), basis)
+    return replace(history, synthetic=bool(read_source(folder).get("synthetic", False)))
 
 
 def from_config(config: DataConfig, basis: Basis = "traded") -> History:
@@ -175,7 +180,17 @@ def _history(
         filled = {name: filled[name] * adjusted / close for name in PRICES if name != "close"}
         filled["close"], ratio = adjusted, np.ones_like(ratio)
     volume = np.where(np.isnan(grid["volume"]) & np.isfinite(close), 0.0, grid["volume"])
-    return History(dates=dates, symbols=symbols, ratio=ratio, volume=volume, indices=indices, **filled)
+    return History(
+        dates=dates,
+        symbols=symbols,
+        open=filled["open"],
+        high=filled["high"],
+        low=filled["low"],
+        close=filled["close"],
+        ratio=ratio,
+        volume=volume,
+        indices=indices,
+    )
 
 
 def path_knots(opened: float, high: float, low: float, close: float) -> tuple[Float1D, Float1D]:

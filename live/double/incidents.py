@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ares7.errors import ConfigError
 from live.double.account import Account
 from live.double.market import Listing
 from live.double.orders import Execution, Order
@@ -18,12 +19,12 @@ def correct(engine: Engine, exec_id: str, price: float) -> Execution:
 
     Raises
     ------
-    KeyError
+    ConfigError
         There is no such execution.
     """
     places = [i for i, execution in enumerate(engine.executions) if execution.exec_id == exec_id]
     if not places:
-        raise KeyError(f"the gateway has no execution {exec_id!r}")
+        raise ConfigError(f"the gateway has no execution {exec_id!r}; name one of its executions")
     old = engine.executions[places[0]]
     order, step = old.order, (price - old.price) * old.shares
     root, _, revision = exec_id.rpartition(".")

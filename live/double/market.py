@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ares7.errors import MissingData
+from ares7.errors import ConfigError, MissingData
 from live.double.clock import Calendar, Clock, Session, local
 from live.double.history import History, path_knots
 
 TICK = 0.01
+US_EXCHANGES = {"NYSE", "NASDAQ", "ARCA", "AMEX", "BATS", "ISLAND", "IEX"}
 SETTLES_LATER = {"VIX": 15 * 60.0}
 """Seconds after the close at which an index is final."""
 
@@ -136,7 +137,9 @@ class Market:
         for listing in self._by_symbol.get(symbol.replace("-", " "), []):
             if listing.column >= 0:
                 return listing
-        raise KeyError(f"the market has no {symbol!r}")
+        raise ConfigError(
+            f"the gateway's market has no {symbol!r}; name one of its {len(self._by_symbol)} symbols"
+        )
 
     def row(self, date: dt.date) -> int | None:
         """Column of the history's arrays for a session."""
@@ -283,14 +286,18 @@ def _listing(history: History, column: int) -> Listing:
     if name in history.indices:
         return Listing(con_id(symbol, "IND", "USD"), symbol, "IND", "CBOE", "USD", column, symbol, name)
     exchange = ("NYSE", "NASDAQ", "ARCA")[con_id(symbol, "STK", "USD") % 3]
-    return Listing(con_id(symbol, "STK", "USD"), symbol, "STK", exchange, "USD", column, symbol, name)
+    trading_class = "NMS" if exchange == "NASDAQ" else symbol
+    return Listing(con_id(symbol, "STK", "USD"), symbol, "STK", exchange, "USD", column, trading_class, name)
 
 
 def _matches(listing: Listing, wanted: dict[str, str]) -> bool:
-    routes = {"", "SMART", listing.exchange} if listing.kind == "STK" else {"", listing.exchange}
+    # The data does not say where a name is listed, so that any exchange of its country will do.
+    priced = listing.kind == "STK" and listing.column >= 0
+    places = {"", listing.exchange} | (US_EXCHANGES if priced else set())
+    routes = places | {"SMART"} if listing.kind == "STK" else places
     return (
         wanted.get("secType", "") in ("", listing.kind)
         and wanted.get("currency", "") in ("", listing.currency)
         and wanted.get("exchange", "") in routes
-        and wanted.get("primaryExchange", "") in ("", listing.exchange)
+        and wanted.get("primaryExchange", "") in places
     )

@@ -30,7 +30,7 @@ deltaNeutralConId=0 deltaNeutralSettlingFirm= deltaNeutralClearingAccount= delta
 deltaNeutralOpenClose=? deltaNeutralShortSale=0 deltaNeutralShortSaleSlot=0 deltaNeutralDesignatedLocation=
 continuousUpdate=0 referencePriceType=0 trailStopPrice= trailingPercent= basisPoints= basisPointsType=
 comboLegsDescrip= comboLegs=0 orderComboLegs=0 smartComboRoutingParams=0
-scaleInitLevelSize= scaleSubsLevelSize= scalePriceIncrement= hedgeType=
+scaleInitLevelSize={I} scaleSubsLevelSize={I} scalePriceIncrement= hedgeType=
 optOutSmartRouting=0 clearingAccount= clearingIntent=IB notHeld=0 deltaNeutralContract=0
 algoStrategy=
 ?algoStrategy algoParams[2]
@@ -44,8 +44,8 @@ adjustedOrderType=None triggerPrice={D} adjustedTrailStopPrice={D} lmtPriceOffse
 adjustedStopLimitPrice={D} adjustedTrailingAmount={D} adjustableTrailingUnit=0
 softDollarTierName= softDollarTierValue= softDollarTierDisplayName=
 cashQty=0 dontUseAutoPriceForHedge=1 isOmsContainer=0 discretionaryUpToLimitPrice=0 usePriceMgmtAlgo=0
-@ge159 duration={I}
-@ge160 postToAts={I}
+@ge159 duration=
+@ge160 postToAts=
 @ge162 autoCancelParent=0
 @ge170 minTradeQty= minCompeteSize=100 competeAgainstBestOffset=0.02 midOffsetAtWhole= midOffsetAtHalf=
 """)
@@ -63,13 +63,13 @@ deltaNeutralOrderType=None deltaNeutralAuxPrice=
 deltaNeutralConId=0 deltaNeutralShortSale=0 deltaNeutralShortSaleSlot=0 deltaNeutralDesignatedLocation=
 continuousUpdate=0 referencePriceType=0 trailStopPrice= trailingPercent=
 comboLegsDescrip= comboLegs=0 orderComboLegs=0 smartComboRoutingParams=0
-scaleInitLevelSize= scaleSubsLevelSize= scalePriceIncrement= hedgeType=
+scaleInitLevelSize={I} scaleSubsLevelSize={I} scalePriceIncrement= hedgeType=
 clearingAccount= clearingIntent=IB notHeld=0 deltaNeutralContract=0
 algoStrategy=
 ?algoStrategy algoParams[2]
 solicited=0 status randomizeSize=0 randomizePrice=0 conditions=0
 adjustedTrailStopPrice={D} lmtPriceOffset={D} cashQty=0 dontUseAutoPriceForHedge=1 isOmsContainer=0
-autoCancelDate= filledQuantity refFuturesConId=0 autoCancelParent=0
+autoCancelDate= filledQuantity refFuturesConId={I} autoCancelParent=0
 shareholder=Not_an_insider_or_substantial_shareholder imbalanceOnly=0 routeMarketableToBbo=0
 parentPermId=9223372036854775807 completedTime completedStatus
 @ge170 minTradeQty= minCompeteSize= competeAgainstBestOffset= midOffsetAtWhole= midOffsetAtHalf=

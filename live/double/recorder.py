@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ares7.errors import ConfigError
+
 REPLIES = {
     1: "tickPrice", 2: "tickSize", 3: "orderStatus", 4: "error", 5: "openOrder", 6: "accountValue",
     7: "portfolioValue", 8: "accountTime", 9: "nextValidId", 10: "contractDetails", 11: "execDetails",
@@ -56,13 +58,23 @@ class Recorder:
         Also write them there, one JSON object a line.
     keep : bool
         Keep them in memory; false for long runs.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be written.
     """
 
     def __init__(self, path: Path | None = None, *, keep: bool = True) -> None:
         self.entries: list[Entry] = []
         self._keep = keep
         self._counts: dict[tuple[str, str], int] = {}
-        self._file: IO[str] | None = path.open("w", encoding="utf-8") if path is not None else None
+        self._file: IO[str] | None = None
+        if path is not None:
+            try:
+                self._file = path.open("w", encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(f"{path} cannot be written ({error.strerror}); name another file") from None
 
     def add(self, virtual: float, client: int, way: str, name: str, fields: list[str]) -> None:
         """Record a message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import itertools
 from collections.abc import Mapping, Sequence
@@ -118,15 +119,17 @@ class Gateway:
             self._running = asyncio.create_task(self._run(self.settings.speed))
 
     async def stop(self) -> None:
-        """Close every connection and the port."""
+        """Close every connection and the port; an error that ended the running clock is raised here."""
         if self._running is not None:
             self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
         self.deafen()
         for session in list(self.sessions):
             session.close(reset=True)
         await asyncio.sleep(0)
         self.recorder.close()
+        if self._running is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
 
     async def __aenter__(self) -> Gateway:
         """Start."""
@@ -283,6 +286,13 @@ class Gateway:
         if not self._push_due:
             self._push_due = True
             asyncio.get_running_loop().call_soon(self._push_accounts)
+
+    def flush(self) -> None:
+        """Write everything that waits for the end of the burst."""
+        if self._push_due:
+            self._push_accounts()
+        for session in list(self.sessions):
+            session.flush()
 
     def _push_accounts(self) -> None:
         self._push_due = False

@@ -147,9 +147,10 @@ class ClientSession(asyncio.Protocol):
         self._out += frame(fields)
         if not self._flush_due:
             self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits for the end of the burst."""
         self._flush_due = False
         if not self._tail_due:
             self._write()
@@ -268,7 +269,7 @@ class ClientSession(asyncio.Protocol):
         except Refused as refusal:
             if not refusal.inactive:
                 self.error(subject, refusal.code, refusal.text)
-        except (DataError, ValueError) as problem:
+        except (DataError, ValueError, OverflowError) as problem:
             self.error(subject, 320, f"Error reading request. {problem}")
 
     def welcome(self) -> None:

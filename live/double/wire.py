@@ -54,6 +54,7 @@ def open_order(version: int, order: Order) -> Message:
         "clientId": order.client_id,
         "totalQuantity": order.quantity,
         "parentId": order.parent_id,
+        "sharesAllocation": f"{order.perm_id}.0/{order.account}/{order.quantity:.0f}",
         "status": order.status,
         "whatIf": order.raw.get("whatIf", "0"),
     }

@@ -34,10 +34,10 @@ class Desk:
         assert self.data.is_current
 
     def buy(self, size=100, data=None, **kwargs):
-        return self.broker.buy(None, data or self.data, size, **kwargs)
+        return self.broker.buy(None, self.data if data is None else data, size, **kwargs)
 
     def sell(self, size=100, data=None, **kwargs):
-        return self.broker.sell(None, data or self.data, size, **kwargs)
+        return self.broker.sell(None, self.data if data is None else data, size, **kwargs)
 
     def resting(self, size=100, **kwargs):
         """A limit order that does not fill by itself, acknowledged."""

@@ -1,4 +1,4 @@
-"""Runs a strategy on the bridge against a double whose clock steps from close to close, and on Backtrader's own broker."""
+"""Runs a strategy on the bridge, the double's clock stepping from close to close, and on Backtrader's own broker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Stepper(bt.Analyzer):
         if not self.p.store.finished:
             self.p.control.end_session(MINUTES_AFTER)
 
-    prenext = nextstart = next
+    def prenext(self):
+        self.next()
+
+    def nextstart(self):
+        self.next()
 
 
 @dataclass
@@ -75,7 +79,9 @@ def hearing(strategy):
 
 def fills_of(strategy):
     done = [o for o in strategy.heard if o.status == o.Completed]
-    return [(o.data._name, o.executed.size, round(o.executed.price, 6), round(o.executed.comm, 6)) for o in done]
+    return [
+        (o.data._name, o.executed.size, round(o.executed.price, 6), round(o.executed.comm, 6)) for o in done
+    ]
 
 
 def run_bridge(store, control, strategy, symbols, *, configure=None, feed=None, **params):
@@ -98,7 +104,9 @@ def run_bridge(store, control, strategy, symbols, *, configure=None, feed=None, 
     return Outcome(done, broker.getvalue(), broker.getcash(), fills_of(done))
 
 
-def run_vanilla(history, strategy, symbols, *, first, until, cash=1e6, commission=0.001, configure=None, **params):
+def run_vanilla(
+    history, strategy, symbols, *, first, until, cash=1e6, commission=0.001, configure=None, **params
+):
     """Run the same class on Backtrader's broker over the sessions from ``first`` to ``until``."""
     cerebro = bt.Cerebro()
     cerebro.broker.setcash(cash)

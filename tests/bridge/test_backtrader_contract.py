@@ -141,7 +141,7 @@ class Watches(bt.Strategy):
 
 
 def test_history_comes_delayed_then_live_and_no_order_is_accepted_on_it(gateway, connect, history):
-    outcome, store = run(gateway, connect, history, Watches, row=12, feed={"backfill": 3})
+    outcome, _ = run(gateway, connect, history, Watches, row=12, feed={"backfill": 3})
     assert outcome.strategy.feed_states == [("AAPL", "DELAYED"), ("AAPL", "LIVE")]
     states = [order.status for order in outcome.strategy.orders]
     assert states[:3] == [bt.Order.Rejected] * 3

@@ -24,7 +24,7 @@ class SmaCross(bt.SignalStrategy):
 class CrossEach(bt.Strategy):
     """Buys and closes each name at its own cross."""
 
-    params = {"fast": 4, "slow": 12}
+    params = (("fast", 4), ("slow", 12))
 
     def __init__(self):
         self.cross = {
@@ -77,7 +77,7 @@ class Bracket(bt.Strategy):
     exchange from the entry on.
     """
 
-    params = {"limit": 0.0, "away": 0.04}
+    params = (("limit", 0.0), ("away", 0.04))
 
     def __init__(self):
         self.cross = bt.ind.CrossOver(bt.ind.SMA(period=2), bt.ind.SMA(period=5))
@@ -112,12 +112,15 @@ class Bracket(bt.Strategy):
         (Bracket, NAMES[:1], 6),
     ],
 )
-def test_a_sample_strategy_fills_on_the_bridge_as_on_backtraders_broker(double, connect, strategy, names, count):
+def test_a_sample_strategy_fills_on_the_bridge_as_on_backtraders_broker(
+    double, connect, strategy, names, count
+):
     closes, opens = walk(121, seed=11, names=NAMES, daily=0.012)
     history = from_closes("2023-01-03", closes, opens=opens)
     first, until = history.dates[1], history.dates[-2]
     control = double(history, start=f"{first} 09:00")
-    store = connect(control, until=until.astype(object))
+    # Time stands still between two closes: a pause would last until the next.
+    store = connect(control, until=until.astype(object), cancel_settle_s=0.0)
     live = run_bridge(store, control, strategy, names)
     backtest = run_vanilla(history, strategy, names, first=first, until=until)
     assert len(live.fills) >= count

@@ -130,6 +130,24 @@ def test_a_gateway_in_another_time_zone_is_found(gateway):
     assert "-5 h from Europe/London" in line.text
 
 
+def test_a_gateway_in_another_time_zone_that_sends_no_zone_is_exit_code_two(history):
+    other = LOOKING.model_copy(update={"time_zone": "Europe/London"})
+    with another_gateway(history, version=173) as gateway:
+        report = look(gateway, options=other)
+    assert lines(report)["time zone"].level == FAILED
+    assert "set time_zone" in lines(report)["time zone"].remedy
+    assert report.exit_code == 2
+
+
+def test_a_real_account_on_a_port_of_paper_accounts_is_a_warning(history, monkeypatch):
+    with another_gateway(history, accounts={"U1234567": 1.0}) as gateway:
+        monkeypatch.setattr("live.client.sync.PAPER_PORTS", (gateway.port,))
+        report = look(gateway)
+    assert lines(report)["port"].level == WARNED
+    assert "a paper account" in lines(report)["port"].text
+    assert "real money" in lines(report)["account"].text
+
+
 def connected(**change):
     found = Connected("DU1", AccountKind.PAPER, ("DU1",), 173, 1, 1, False, 0.0, "20240105 10:00:00 EST")
     return dataclasses.replace(found, **change)

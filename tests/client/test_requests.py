@@ -49,6 +49,13 @@ def test_the_account_of_the_snapshot_has_values_positions_and_orders(connect, ga
         snapshot.positions[1] = row
 
 
+def test_account_values_can_be_asked_for(connect, gateway):
+    client = connect()
+    before = float(client.account_values()["TotalCashValue", "USD"])
+    gateway.deposit(500.0)
+    assert float(client.account_values()["TotalCashValue", "USD"]) == before + 500.0
+
+
 def test_a_position_that_is_closed_leaves_the_snapshot(connect, gateway):
     gateway.set_position("AAPL", 25.0)
     client = connect()
@@ -288,6 +295,7 @@ def test_a_subscription_that_the_gateway_ends_is_reported(connect, gateway):
 @pytest.mark.parametrize(
     ("request_name", "ask"),
     [
+        ("reqAccountUpdates", "account_values"),
         ("reqPositions", "positions"),
         ("reqAllOpenOrders", "open_orders"),
         ("reqCompletedOrders", "completed_orders"),

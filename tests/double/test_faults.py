@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 
 import pytest
 
 from ares7.errors import ConfigError, ServiceUnavailable
+from live.double.control import running
 from live.double.faults import read_script
 from live.double.knobs import Knobs
+from live.double.settings import Settings
 from tests.double.client import ACCOUNT, Wire, connected, order, settle, stock, until
 
 
@@ -582,3 +585,37 @@ def test_yaml_s_bare_key_on_is_understood():
 
     (fault,) = read_script(yaml.safe_load("- {on: placeOrder, do: swallow}"), "test")
     assert fault.on == "placeOrder"
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda gateway: gateway.error_on("nobody", 201),
+        lambda gateway: gateway.split("NOPE", 2),
+        lambda gateway: gateway.correct("0.0.01.01", 1.0),
+    ],
+)
+def test_a_deed_on_what_is_not_there_says_so(gateway, deed):
+    with pytest.raises(ConfigError, match="has no"):
+        deed(gateway)
+
+
+def test_a_deed_that_fails_while_the_clock_runs_is_not_lost(history):
+    script = [{"after": 1, "do": "error_on", "ref": "nobody", "code": 201}]
+    settings = Settings(start="2024-01-22 10:00", speed=1000.0)
+    with pytest.raises(ConfigError, match="nobody"), running(history, settings, None, script):
+        time.sleep(0.3)
+
+
+def test_nothing_is_left_of_a_gateway_that_was_stopped(history):
+    before = threading.active_count()
+    with (
+        running(history, Settings(start="2024-01-22 10:00", speed=10.0)) as control,
+        connected(control) as ib,
+    ):
+        port = control.port
+        ib.reqRealTimeBars(stock(), 5, "TRADES", False)
+        control.refuse(60.0)
+    assert threading.active_count() == before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)

@@ -9,6 +9,7 @@ import pytest
 from ib_insync import IB, util
 
 from live.double.codec import Framer, frame
+from live.double.order_layouts import PLACE_ORDER
 from live.double.server import Gateway
 from live.double.session import BUFFER
 from live.double.settings import Settings
@@ -107,6 +108,42 @@ def test_a_request_that_cannot_be_read_gets_320_and_the_connection_stays(raw):
         assert client.read()[3] == "320"
     client.send("49", "1")
     assert client.read()[0] == "49"
+
+
+@pytest.mark.parametrize("name", ["totalQuantity", "lmtPrice", "orderId"])
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400", "-inf", "x"])
+def test_numbers_that_are_none_get_320_or_a_refusal(raw, name, value):
+    usual = {
+        "orderId": "5",
+        "symbol": "AAPL",
+        "secType": "STK",
+        "exchange": "SMART",
+        "currency": "USD",
+        "tif": "DAY",
+    }
+    usual |= {
+        "action": "BUY",
+        "totalQuantity": "10",
+        "orderType": "LMT",
+        "lmtPrice": "50",
+        "transmit": "1",
+        name: value,
+    }
+    client = raw()
+    for _ in range(6):
+        client.read()
+    names = [field.name for field in PLACE_ORDER.fields(178) if not field.only_if]
+    client.send("3", *(usual.get(field, "") for field in names[1:]))
+    assert client.read()[3] in ("320", "321", "434", "110")
+
+
+def test_a_duration_without_end_gets_320(raw):
+    client = raw()
+    for _ in range(6):
+        client.read()
+    contract = ["0", "AAPL", "STK", "", "0", "", "", "SMART", "", "USD", "", ""]
+    client.send("20", "8", *contract, "0", "", "1 day", "999999999 Y", "1", "TRADES", "1", "0", "")
+    assert client.read()[2:4] == ["8", "320"]
 
 
 def test_combinations_are_refused(raw):

@@ -14,7 +14,7 @@ from live.double.clock import Calendar, Clock
 from live.double.history import from_closes, from_folder
 from live.double.knobs import Knobs
 from live.double.market import Market, con_id
-from tests.double.client import connected, index, settle, stock, until
+from tests.double.client import connected, index, order, settle, stock, until
 
 DATA = os.environ.get("ARES7_DATA")
 
@@ -79,6 +79,9 @@ def test_contracts_are_found_by_symbol_class_number_and_exchange(gateway):
         assert ib.qualifyContracts(by_number)[0].symbol == "AAPL"
         (spx,) = ib.reqContractDetails(index("SPX"))
         assert (spx.contract.secType, spx.contract.exchange) == ("IND", "CBOE")
+        there = stock("AAPL")
+        there.primaryExchange = "NASDAQ"
+        assert ib.qualifyContracts(there)[0].conId == apple.conId
         for wrong in (stock("BRK-B"), stock("NOPE"), stock("SPX"), index("AAPL")):
             assert ib.reqContractDetails(wrong) == []
             assert ib.errors[-1][1] == 200
@@ -117,7 +120,7 @@ def test_contract_details_carry_the_calendar_of_the_coming_days(start):
 def test_history_ends_with_today_s_unfinished_bar_while_the_exchange_is_open(start):
     control = start(start="2024-01-22 09:00")
     with connected(control) as ib:
-        assert [b.date.isoformat() for b in bars(ib)][-1] == "2024-01-19"
+        assert [b.date.day for b in bars(ib)] == [12, 16, 17, 18, 19]
         control.advance_to("2024-01-22 12:30")
         unfinished = bars(ib)[-1]
         assert unfinished.date.isoformat() == "2024-01-22"
@@ -339,3 +342,24 @@ def test_total_return_prices_are_the_bits_of_the_panel():
         for column, symbol in enumerate(panel.symbols):
             mine = getattr(history, name)[history.symbols.index(symbol), rows]
             assert np.array_equal(mine, panel.fields[name][:, column], equal_nan=True), symbol
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(DATA is None, reason="ARES7_DATA names no real data folder")
+def test_opening_orders_on_real_history_fill_at_the_open_of_the_file(start):
+    history = from_folder(Path(DATA))
+    control = start(market=history, start="2020-03-13 18:00")
+    names = ["AAPL", "BRK-B", "JPM"]
+    with connected(control) as ib:
+        trades = [
+            ib.placeOrder(stock(name.replace("-", " ")), order(tif="OPG", quantity=7)) for name in names
+        ]
+        control.wait_for("placeOrder", 3)
+        control.next_session()
+        until(ib, lambda: all(trade.isDone() for trade in trades))
+        column = history.dates.tolist().index(dt.date(2020, 3, 16))
+        opens = [history.open[history.symbols.index(name), column] for name in names]
+        assert [trade.orderStatus.avgFillPrice for trade in trades] == opens
+        control.end_session(15)
+        assert bars(ib, index("VIX"))[-1].close == pytest.approx(82.69)
+        assert bars(ib, index("SPX"))[-1].close == pytest.approx(2386.13, abs=0.005)

@@ -459,3 +459,20 @@ def test_a_day_order_of_the_night_lives_until_the_next_close(start):
         assert [o.status for o in control.book().orders] == ["Submitted"]
         control.end_session()
         assert [o.status for o in control.book().orders] == ["Cancelled"]
+
+
+def test_without_a_preset_an_order_without_time_in_force_is_refused(start):
+    control = start(Knobs(tif_preset=False))
+    with connected(control) as ib:
+        raw_place(ib, 50, order(tif=""))
+        assert ib.errors == [(50, 201)]
+        assert [o.status for o in control.book().orders] == ["Inactive"]
+
+
+def test_the_cutoffs_of_the_auctions_can_be_set(start):
+    control = start(Knobs(moc_cutoff=60, opg_cutoff=3600), start="2024-01-22 08:45")
+    with connected(control) as ib:
+        raw_place(ib, 50, order(tif="OPG"))
+        control.advance_to("2024-01-22 15:58")
+        raw_place(ib, 51, order(kind="MOC"))
+        assert [o.status for o in control.book().orders] == ["Inactive", "PreSubmitted"]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from ares7.errors import ConfigError
 from live.double import scenario
+from live.double.history import from_closes
 from live.double.recorder import Recorder
 from tests.double.client import connected, order, settle, stock
 
@@ -114,6 +116,7 @@ def test_the_command_serves_clients_and_ends_cleanly(tmp_path, number, code):
     with serve(tmp_path, *options, "--start", "2024-01-03 10:00") as server:
         line = json.loads(server.stdout.readline())
         assert (line["account"], line["scenario"], line["now"]) == ("DU77", "calm", "2024-01-03 10:00:00")
+        assert line["synthetic"] is False
         with connected(Served(line)) as ib:
             assert [v.value for v in ib.accountValues() if v.tag == "TotalCashValue"] == ["5000.00"]
         server.send_signal(number)
@@ -147,6 +150,7 @@ def test_a_port_in_use_is_one_clear_error_and_code_3(tmp_path):
         (("--start", "1990-01-01"), "before"),
         (("--scenario", "quiet"), "no scenario"),
         (("--data", "/nowhere"), "does not exist"),
+        (("--record", "/nowhere/file"), "cannot be written"),
     ],
 )
 def test_wrong_options_are_one_line_and_code_2(tmp_path, options, says):
@@ -185,6 +189,7 @@ def test_without_a_folder_it_is_the_market_of_the_configuration(tmp_path):
     config = DataConfig(cache=tmp_path, synthetic=market)
     history, panel = from_config(config, "total_return"), load_panel(config)
     assert set(panel.symbols) <= set(history.symbols)
+    assert history.synthetic
     column = panel.symbols.index("SPY")
     same = history.close[history.symbols.index("SPY")]
     assert (same[-len(panel.dates) :] == panel.fields["close"][:, column]).all()
@@ -196,3 +201,30 @@ def test_only_the_canonical_layout_is_replayed(tmp_path):
 
     with pytest.raises(ConfigError, match="canonical"):
         from_config(DataConfig(path=tmp_path, layout="polygon_day_aggs"))
+
+
+def test_thirty_days_with_a_restart_each_night_keep_every_order_once(start):
+    market = from_closes("2024-01-02", {"AAPL": [100.0 + i for i in range(33)]})
+    script = [
+        {"daily": "23:45", "do": "restart", "rollback": 5},
+        {"daily": "00:15", "do": "notice", "code": 1100},
+    ]
+    control = start(None, script, market=market, start="2024-01-02 20:00")
+    for day in range(30):
+        with connected(control) as ib:
+            # A client that takes the gateway's word for its next order id is given used ones every day.
+            ib.placeOrder(stock(), order("BUY" if day % 3 else "SELL", 10, tif="OPG", orderRef=f"day {day}"))
+            control.wait_for("placeOrder", day + 1)
+            control.next_session()
+            control.advance(12 * 3600)
+        for _ in range(200):
+            try:
+                socket.create_connection((control.host, control.port), 1).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.005)
+    book = control.book()
+    assert [e.ref for e in book.executions] == [f"day {day}" for day in range(30)]
+    assert len({o.order_id for o in book.orders}) < 30
+    assert len({o.perm_id for o in book.orders}) == 30
+    assert book.positions["DU1234567"] == {"AAPL": 100.0}

@@ -1,0 +1,154 @@
+"""What ``halt``, ``resume`` and ``watchdog`` do. None of them connects to anything: they work when all else hangs."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import getpass
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ares7.errors import ConfigError
+from live.commands import Call, Done, ended_by_sigterm
+from live.halt.file_source import HaltFile
+from live.halt.level import HaltLevel, HaltRecord
+from live.halt.switch import HaltStanding, HaltSwitch
+
+if TYPE_CHECKING:
+    from ares7.halt_config import HaltConfig
+
+
+def add_halt_verbs(verb: Any, call: Callable[..., int]) -> None:
+    """Add ``halt``, ``resume`` and ``watchdog`` to the command line.
+
+    Parameters
+    ----------
+    verb : callable
+        ``verb(name, run, *parents, within, text)`` of ``run.py``.
+    call : callable
+        What dispatches to ``args.act`` with the configuration.
+    """
+    reason = argparse.ArgumentParser(add_help=False)
+    reason.add_argument("--reason", default="", metavar="TEXT", help="kept with the halt")
+    made = verb("halt", call, reason, text=halt.__doc__)
+    which = made.add_mutually_exclusive_group()
+    names = [level.name for level in HaltLevel if level is not HaltLevel.NONE]
+    which.add_argument("--level", metavar="NAME", help=f"{', '.join(names)}; default HALT")
+    which.add_argument(
+        "--flatten", action="store_true", help="level FLATTEN: the runner closes what its journal bought"
+    )
+    made.set_defaults(act=halt)
+    verb("resume", call, reason, text=resume.__doc__).set_defaults(act=resume)
+    made = verb("watchdog", call, text=watchdog.__doc__)
+    made.add_argument("--interval", type=float, default=30.0, metavar="S", help="seconds between two looks")
+    made.add_argument("--once", action="store_true", help="look once; exit 1 if something is wrong")
+    made.set_defaults(act=watchdog)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def standing(config: HaltConfig) -> HaltStanding:
+    """Return what the files say: the halt file, and the last level that a Redis key had if one is configured.
+
+    Signals are in the halt file once the runner has taken them. The journal's rows are not read.
+    """
+    from live.halt.redis_source import RememberedRedis
+
+    sources: list[Any] = [HaltFile(config.folder, _now)]
+    if config.redis is not None:
+        sources.append(RememberedRedis(config.folder))
+    return HaltSwitch(sources, lambda code, message: None, _now).standing()
+
+
+def _shown(found: HaltStanding) -> tuple[str, ...]:
+    lines = [f"halt: {found.describe()}"]
+    lines += [f"  {name}: {record.describe()}" for name, record in found.records.items()]
+    return tuple(lines)
+
+
+def halt_lines(config: HaltConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the level with who, when and why, for ``status``: JSON values, and lines for a person."""
+    found = standing(config)
+    return found.to_dict(), _shown(found)
+
+
+def halt(call: Call) -> Done:
+    """Halt trading now, at a level that stays until 'resume'; needs neither gateway nor runner."""
+    args, config = call.args, call.config.halt
+    level = HaltLevel.FLATTEN if args.flatten else HaltLevel.parse(args.level or "HALT")
+    if level is HaltLevel.NONE:
+        raise ConfigError("--level NONE lifts a halt; run 'python run.py resume'")
+    held = HaltFile(config.folder, _now).trip(level, _who(), args.reason or "no reason given")
+    content = {"asked": level.name, "file": str(config.folder / "halt.json"), **held.to_dict()}
+    if held.level > level:
+        return Done(content, (f"a higher level holds already: {held.describe()}",))
+    return Done(content, (f"halt: {held.describe()}", *_effect(level)))
+
+
+def _effect(level: HaltLevel) -> tuple[str, ...]:
+    if level is HaltLevel.FLATTEN:
+        return ("the runner closes positions; without a runner nothing closes them",)
+    if level.cancels_working:
+        return ("the runner cancels working orders; without a runner they keep working at the gateway",)
+    return ()
+
+
+def resume(call: Call) -> Done:
+    """Lift the halt of the halt file; exit 1 if another source still halts."""
+    config = call.config.halt
+    before: HaltRecord = HaltFile(config.folder, _now).resume(_who(), call.args.reason or "no reason given")
+    found = standing(config)
+    content = {"lifted": before.to_dict(), **found.to_dict()}
+    lines = [f"lifted: {before.describe()}", *_shown(found)]
+    if found.source == "redis":
+        lines.append(f"set it there: SET {config.redis_key} NONE")
+    return Done(content, tuple(lines), int(found.level > HaltLevel.NONE))
+
+
+def watchdog(call: Call) -> Done:
+    """Tell when the runner is silent, frozen or gone, until Ctrl-C; runs on the machine of the runner."""
+    from live.daily.log import alert
+    from live.watchdog import Watchdog
+
+    args, config = call.args, call.config
+    if not args.interval > 0:
+        raise ConfigError(f"--interval {args.interval} must be above 0")
+
+    def alarm(code: str, message: str) -> None:
+        severity = "info" if code == "runner-back" else "error"
+        alert(config.daily.logs, _now, session=None, severity=severity, code=code, message=message)
+
+    dog = Watchdog(config.halt, _now, alarm)
+    if args.once:
+        trouble = dog.look()
+        if trouble is None:
+            return Done({"trouble": None}, ("the runner gives signs of life",))
+        return Done({"trouble": trouble.code, "message": trouble.message}, (trouble.message,), 1)
+    sys.stderr.write(f"watching {config.halt.folder} every {args.interval:g} s; Ctrl-C ends it\n")
+    with ended_by_sigterm():
+        _watch(dog.look, partial(time.sleep, args.interval))
+    return Done({}, ())
+
+
+def _watch(look: Callable[[], Any], pause: Callable[[], None]) -> None:
+    try:
+        while True:
+            look()
+            pause()
+    except (KeyboardInterrupt, SystemExit):
+        return
