@@ -299,6 +299,17 @@ def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_data(verb: Any, verbs: Any) -> None:
+    data = verbs.add_parser("data", help="check or make data").add_subparsers(dest="action", required=True)
+    verb("check", data_check, within=data).add_argument("folder", metavar="DIR")
+    synth = verb("synth", data_synth, within=data)
+    synth.add_argument("folder", metavar="DIR")
+    synth.add_argument("--preset", choices=("null", "planted"))
+    synth.add_argument("--seed", type=int)
+    synth.add_argument("--symbols", type=int)
+    synth.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+
+
 def parser() -> argparse.ArgumentParser:
     """Verbs and options."""
     common = argparse.ArgumentParser(add_help=False)
@@ -343,14 +354,7 @@ def parser() -> argparse.ArgumentParser:
     pair.add_argument("run2", metavar="RUN2")
     verb("report", report).add_argument("run", metavar="RUN")
     verb("new", new).add_argument("name", metavar="NAME", help="for example my_idea")
-    data = verbs.add_parser("data", help="check or make data").add_subparsers(dest="action", required=True)
-    verb("check", data_check, within=data).add_argument("folder", metavar="DIR")
-    synth = verb("synth", data_synth, within=data)
-    synth.add_argument("folder", metavar="DIR")
-    synth.add_argument("--preset", choices=("null", "planted"))
-    synth.add_argument("--seed", type=int)
-    synth.add_argument("--symbols", type=int)
-    synth.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    _add_data(verb, verbs)
     return top
 
 

@@ -16,7 +16,7 @@ from ares7.arrays import Float1D
 from ares7.book import Plan, assemble, frozen, planned, tradable, untilted_rows
 from ares7.errors import MissingData
 from ares7.explain_overlay import OverlayReading, overlay_reading
-from ares7.explain_signals import RegimeReading, ScalerReading, regime_reading, scaler_readings
+from ares7.explain_signals import RegimeReading, ScalerReading, ScalerSeries, regime_reading, scaler_series
 from ares7.overlay.params import OverlayParams
 from ares7.overlay.tilting import due
 from ares7.panel import Panel
@@ -178,7 +178,7 @@ class Explainer:
         self._decided = np.flatnonzero(self.plan.decide)
         self._alive = tradable(panel)
         self._untilted = untilted_rows(panel, self.plan) if self.plan.tilt is not None else None
-        self._curve: Float1D | None = None
+        self._scalers: tuple[ScalerSeries, ...] = self._read_scalers()
 
     def _planned(self, settings: BookParams) -> Plan:
         if self._strategy.plan is None:
@@ -233,7 +233,7 @@ class Explainer:
             regime=self._regime(decided),
             sleeves=sleeves,
             overlay=overlay,
-            scalers=self._scalers(decided),
+            scalers=tuple(series.at(decided) for series in self._scalers),
             scale=scale,
             parts={name: part for name, part in parts.items() if name.startswith("sleeve") or part.any()},
             target=self.weights[row],
@@ -263,13 +263,11 @@ class Explainer:
         ]
         return regime_reading(self._panel, decided, params, names[0], names[1])
 
-    def _scalers(self, decided: int) -> tuple[ScalerReading, ...]:
+    def _read_scalers(self) -> tuple[ScalerSeries, ...]:
         risk = getattr(self._settings, "risk", None)
         if self.plan.scale is None or not isinstance(risk, RiskParams):
             return ()
-        if risk.reads_curve and self._curve is None:
-            self._curve = self._model_curve(risk)
-        return scaler_readings(self._panel, self._curve, decided, risk)
+        return scaler_series(self._panel, self._model_curve(risk) if risk.reads_curve else None, risk)
 
     def _model_curve(self, risk: RiskParams) -> Float1D:
         """(T,) returns of the unscaled book, which the scalers read (rulings 10)."""

@@ -133,49 +133,57 @@ class ScalerReading:
         }
 
 
-def scaler_readings(
-    panel: Panel, curve: Float1D | None, row: int, params: RiskParams
-) -> tuple[ScalerReading, ...]:
-    """Read each enabled scaler at one row; the last reading is their combination (rulings 15).
+@dataclass(frozen=True, slots=True)
+class ScalerSeries:
+    """One risk scaler at every close: (T,) what it read and (T,) what it made of it; see `ScalerReading`."""
+
+    name: str
+    value: Float1D
+    scale: Float1D
+
+    def at(self, row: int) -> ScalerReading:
+        """Read one close."""
+        return ScalerReading(self.name, float(self.value[row]), float(self.scale[row]))
+
+
+def scaler_series(panel: Panel, curve: Float1D | None, params: RiskParams) -> tuple[ScalerSeries, ...]:
+    """Read each enabled scaler; the last series is their combination (rulings 15).
 
     Parameters
     ----------
     panel : Panel
     curve : (T,) fraction or None
         Returns of the unscaled book; needed where ``params.reads_curve``.
-    row : int
     params : RiskParams
     """
     returns = np.zeros(len(panel.dates)) if curve is None else curve
     out = []
     if params.vol_target is not None:
-        volatility = trailing_std(returns, params.vol_window)[row] * np.sqrt(252.0)
-        scale = vol_target_scale(returns, params.vol_target, params.vol_window)[row]
-        out.append(ScalerReading("vol_target", float(volatility), float(scale)))
+        volatility = trailing_std(returns, params.vol_window) * np.sqrt(252.0)
+        scale = vol_target_scale(returns, params.vol_target, params.vol_window)
+        out.append(ScalerSeries("vol_target", volatility, scale))
     if params.drawdown_ladder or params.breaker:
         drawdown = trailing_drawdown(returns)
         if params.drawdown_ladder:
-            ladder = ladder_scale(drawdown, params.ladder)[row]
-            out.append(ScalerReading("drawdown_ladder", float(drawdown[row]), float(ladder)))
+            out.append(ScalerSeries("drawdown_ladder", drawdown, ladder_scale(drawdown, params.ladder)))
         if params.breaker:
-            tripped = breaker_state(drawdown, params)[row]
-            out.append(
-                ScalerReading("breaker", float(drawdown[row]), params.breaker_scale if tripped else 1.0)
-            )
+            scale = np.where(breaker_state(drawdown, params), params.breaker_scale, 1.0)
+            out.append(ScalerSeries("breaker", drawdown, scale))
     vix = panel.signal("vix") if params.reads_vix else None
     if vix is not None:
-        out.append(ScalerReading("vix", float(vix[row]), float(vix_scale(vix, params)[row])))
-    stepped = float(combined_scale(returns, vix, params)[row])
-    return (*out, ScalerReading("combined", _smallest(out), stepped))
+        out.append(ScalerSeries("vix", vix, vix_scale(vix, params)))
+    return (
+        *out,
+        ScalerSeries("combined", _smallest(out, len(returns)), combined_scale(returns, vix, params)),
+    )
 
 
-def _smallest(readings: list[ScalerReading]) -> float:
-    """Smallest scale before flooring; breaker and ladder multiply, as `ares7.risk.drawdown_scale` has it."""
-    drawdown = 1.0
-    others = [1.0]
-    for reading in readings:
-        if reading.name in ("drawdown_ladder", "breaker"):
-            drawdown *= reading.scale
+def _smallest(series: list[ScalerSeries], count: int) -> Float1D:
+    """(T,) smallest scale before flooring; breaker and ladder multiply, as `ares7.risk.drawdown_scale` has it."""
+    drawdown, smallest = np.ones(count), np.ones(count)
+    for one in series:
+        if one.name in ("drawdown_ladder", "breaker"):
+            drawdown = drawdown * one.scale
         else:
-            others.append(reading.scale)
-    return min(drawdown, *others)
+            smallest = np.minimum(smallest, one.scale)
+    return np.minimum(smallest, drawdown)

@@ -1,7 +1,7 @@
 """Measure the bridge against the gateway double in another process: ``python -m bench.live_bench [--symbols N]``.
 
-500 symbols qualified, 600 daily bars each, 500 orders filled (own rate limit off); from the last bar of a session to the
-first order on the wire; CPU of a run that waits. Exit code 1 when a target is missed.
+500 symbols qualified, 600 daily bars each, 500 orders filled (own rate limit off); from the last bar of a session to
+the first order on the wire; CPU of a run that waits. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations

@@ -62,7 +62,10 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
         self.startingcash, self.startingvalue = self.getcash(), self.getvalue()
 
     def stop(self) -> None:
-        """Nothing to do: cash and value are answered from memory, also after the store has stopped."""
+        """Withdraw what was not written; cash and value are answered from memory, also after the store has stopped."""
+        for order in self._batch.drop_all():
+            del self.store.events.orders[order.ib_ref]
+            self._withdrawn(order, "the run ended before it was sent")
 
     def next(self) -> None:
         """Take in what arrived; called by Cerebro in every round, with or without a bar."""

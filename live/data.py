@@ -93,6 +93,8 @@ class IBData(bt.feed.DataBase):  # type: ignore[misc]
             self.p.timeframe = bt.TimeFrame.Minutes
             if minutes not in MINUTES:
                 raise ConfigError(f"{minutes} minutes are no bar of IB; set compression to one of {MINUTES}")
+        elif (self.p.timeframe, minutes) != (bt.TimeFrame.Days, 1):
+            raise ConfigError("session bars are daily; for minutes use source='keep_up_to_date'")
         if source != "session" and self.p.backfill:
             raise ConfigError("backfill is for session bars; intraday feeds begin with the first live bar")
 
@@ -224,4 +226,3 @@ def _multiply(line: Any, factor: float) -> None:
     values = line.array
     for i in range(len(values)):
         values[i] *= factor
-

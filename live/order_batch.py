@@ -50,6 +50,13 @@ class OrderBatch:
             del self._held[other.ref]
         return family
 
+    def drop_all(self) -> list[IBOrder]:
+        """Take everything out that was not written."""
+        left = list(self._held.values())
+        self._held.clear()
+        self._released.clear()
+        return left
+
     def take(self) -> list[list[IBOrder]]:
         """Groups that are complete, parents first; an order whose ``transmit`` is False waits for its last child."""
         groups: dict[int, list[IBOrder]] = {}

@@ -144,9 +144,11 @@ class OrderEvents:
 
     def _expired(self, known: Known) -> bool:
         """Nobody asked for it, and its time is over."""
-        if known.cancel_asked or known.ticket.tif not in ("DAY", "GTD"):
+        tif = known.ticket.tif
+        if known.cancel_asked or tif not in ("DAY", "GTD", "OPG"):
             return False
-        return self._now() >= self._calendar().coming(known.sent).closes
+        session = self._calendar().coming(known.sent)
+        return self._now() >= (session.opens if tif == "OPG" else session.closes)
 
     # Executions
 

@@ -303,9 +303,7 @@ def _holds(value: float, limit: float) -> bool:
 
 def _refusal(order: ProposedOrder, found: _Finding) -> Verdict:
     limit = math.nan if found.limit is None else float(found.limit)
-    value = "is not known" if math.isnan(found.value) else f"is {found.value:.6g}"
-    reason = (
-        f"order of {order.quantity:g} {order.symbol}: {found.what} {value}, at most {limit:.6g} is allowed; "
-        f"{found.remedy}"
-    )
+    value = f"is {found.value:.6g}" if math.isfinite(found.value) else "is not known"
+    most = f"at most {limit:.6g} is allowed" if math.isfinite(limit) else "what is allowed is not known"
+    reason = f"order of {order.quantity:g} {order.symbol}: {found.what} {value}, {most}; {found.remedy}"
     return Verdict(False, found.code, reason, limit, found.value)

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ares7.errors import ConfigError, MissingData
+from ares7.errors import Ares7Error, ConfigError, MissingData
 from live.journal.columns import to_json
 from live.journal.failures import JournalUnavailable
 from live.journal.lock import lock_file, lock_key, lock_server
@@ -207,8 +207,12 @@ class Database:
                 self._drop()
             raise failed from None
         except SQLAlchemyError as error:
+            refused = getattr(error, "orig", None)
+            if isinstance(refused, Ares7Error):
+                # A value that was refused on its way to the database.
+                raise refused from None
             self._drop()
-            raise JournalUnavailable(f"{self.place}: {' '.join(str(error).split())}; start again") from None
+            raise JournalUnavailable(f"{self.place}: {str(error).splitlines()[0]}; start again") from None
 
     def _drop(self) -> None:
         """Forget a connection that failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import os
 import threading
 from contextlib import ExitStack
 
@@ -18,8 +19,10 @@ from live.double.settings import Settings
 from live.store import IBStore
 from live.store_options import StoreOptions
 
-HANGS_AFTER = 150.0
-"""Real seconds after which a test is ended with the stacks of all threads."""
+HANGS_AFTER, LONG_ONES_HANG_AFTER = 150.0, 1800.0
+"""Real seconds after which a test is ended with the stacks of all threads; of the long statistical ones."""
+COUNT = int(os.environ.get("ARES7_INTERLEAVINGS", "200"))
+"""Random interleavings that are tried."""
 FAST = {
     "connect_timeout_s": 2.0,
     "request_timeout_s": 3.0,
@@ -31,8 +34,9 @@ FAST = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_hangs():
-    faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
+def nothing_hangs(request):
+    long = request.node.get_closest_marker("stat") or COUNT > 1000
+    faulthandler.dump_traceback_later(LONG_ONES_HANG_AFTER if long else HANGS_AFTER, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
 

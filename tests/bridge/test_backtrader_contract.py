@@ -296,6 +296,7 @@ def test_a_feed_made_after_the_start_is_refused(gateway, connect):
         ({"symbol": "AAPL", "histroy": 3}, ConfigError, "no parameter histroy"),
         ({"symbol": "AAPL", "source": "keep_up_to_date", "compression": 7}, ConfigError, "no bar of IB"),
         ({"symbol": "AAPL", "source": "five_seconds", "backfill": 5}, ConfigError, "backfill"),
+        ({"symbol": "AAPL", "timeframe": bt.TimeFrame.Minutes}, ConfigError, "session bars are daily"),
     ],
 )
 def test_a_feed_that_cannot_be_is_a_clear_error(gateway, connect, feed, error, says):
@@ -350,6 +351,23 @@ def test_two_feeds_of_one_name_are_refused(gateway, connect):
 def test_what_exists_in_backtests_only_is_refused(gateway, connect, deed, says):
     with pytest.raises(ConfigError, match=says):
         deed(connect(gateway).getbroker())
+
+
+class BuysWeekly(bt.Strategy):
+    def next(self):
+        if len(self.datas[1]) == 2 and not self.position:
+            self.buy(self.datas[1], size=10)
+
+
+def test_a_feed_can_be_resampled_and_its_clone_traded(gateway, connect, history):
+    store = connect(gateway, until=until(history, 25))
+    weekly = lambda cerebro: cerebro.resampledata(store.datas[0], timeframe=bt.TimeFrame.Weeks)
+    outcome = run_bridge(store, gateway, BuysWeekly, ["AAPL"], configure=weekly)
+    daily, clone = outcome.strategy.datas
+    assert len(clone) >= 3
+    assert [o.status for o in outcome.strategy.heard if o.data is clone][-1] == bt.Order.Completed
+    assert outcome.strategy.broker.getposition(daily).size == 10
+    assert outcome.strategy.broker.getposition(clone).size == 10
 
 
 def test_an_order_is_a_live_one_whose_state_nobody_else_sets():

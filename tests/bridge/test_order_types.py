@@ -267,6 +267,24 @@ def test_an_exit_added_to_an_entry_that_works_is_its_child(desk):
     assert raw(desk, child, "parentId") == raw(desk, parent, "orderId")
 
 
+def test_an_order_of_the_step_in_which_a_run_ends_is_withdrawn(desk):
+    order = desk.buy(10, exectype=Order.Limit, price=50.0)
+    desk.broker.stop()
+    desk.rounds()
+    assert order.status == Order.Canceled
+    assert desk.control.book().orders == ()
+
+
+def test_an_order_for_an_auction_that_does_not_take_place_expires(closed):
+    closed.control.call(lambda g: g.market.history.close.__setitem__((0, 6), float("nan")))
+    order = closed.buy(10)
+    closed.rounds()
+    closed.control.next_session()
+    closed.rounds()
+    closed.later(10)
+    assert closed.told(order) == ["Submitted", "Accepted", "Expired"]
+
+
 # One cancels the others
 
 

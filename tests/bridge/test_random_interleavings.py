@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -17,9 +16,9 @@ from ares7.costs import BpsCosts
 from live.client.messages import State
 from live.double.control import running
 from live.double.settings import Settings
+from tests.bridge.conftest import COUNT
 from tests.bridge.desk import Desk
 
-COUNT = int(os.environ.get("ARES7_INTERLEAVINGS", "200"))
 GROUPS = 8
 STEPS = 14
 SYMBOLS = ("AAPL", "MSFT")
@@ -45,6 +44,7 @@ class Monkey:
             [self.market] * 4 + [self.limit] * 4 + [self.bracket, self.cancel, self.cancel, self.fill, self.fill]
             + [self.correct, self.drop, self.drop, self.storm, self.error, self.wait, self.wait, self.session]
             + [self.mood, self.mood, self.fault, self.restart, self.late_fill, self.rounds, self.rounds]
+            + [self.by_hand, self.money]
         )  # fmt: skip
         deed = self.rng.choice(deeds)
         self.steps.append(deed.__name__)
@@ -84,7 +84,8 @@ class Monkey:
             self.desk.broker.cancel(self.rng.choice(self.orders))
 
     def _at_gateway(self, *, live):
-        found = [o for o in self.control.book().orders if (o.status in ("PreSubmitted", "Submitted")) == live]
+        ours = [o for o in self.control.book().orders if o.ref]
+        found = [o for o in ours if (o.status in ("PreSubmitted", "Submitted")) == live]
         return self.rng.choice(found) if found else None
 
     def fill(self):
@@ -97,6 +98,12 @@ class Monkey:
         order = self._at_gateway(live=False)
         if order is not None and order.status == "Cancelled" and order.filled < order.quantity:
             self.control.fill_after_cancel(order.ref, 99.0)
+
+    def by_hand(self):
+        self.control.manual_order(self.rng.choice(SYMBOLS), self.rng.choice((-7, 5)))
+
+    def money(self):
+        self.rng.choice((lambda: self.control.deposit(123.45), lambda: self.control.dividend("AAPL", 0.5)))()
 
     def correct(self):
         executions = self.control.book().executions
@@ -146,13 +153,15 @@ class Monkey:
 
     def fault(self):
         on = self.rng.choice(("placeOrder", "cancelOrder", "execDetails", "orderStatus", "commissionReport"))
-        do = self.rng.choice(("duplicate", "delay", "reorder") if on != "placeOrder" else ("swallow", "delay"))
+        do = self.rng.choice(
+            ("duplicate", "delay", "reorder") if on != "placeOrder" else ("swallow", "delay")
+        )
         self.control.arm(on=on, do=do, seconds=3.0)
 
     def end(self):
         """Let everything that is on its way arrive, and compare."""
         self.control.set(commission="normal", partial_slices=1, slice_seconds=0.0)
-        limit = time.monotonic() + 6.0
+        limit = time.monotonic() + 20.0
         while True:
             self.desk.until(lambda: self.desk.store.client.state is State.READY, 10.0)
             self.desk.later(30.0)
@@ -193,7 +202,7 @@ def play(history, make_store, seed):
 def check(monkey):
     """No reference was at the gateway twice or filled beyond its size, and each order ended once."""
     book = monkey.control.book()
-    refs = [order.ref for order in book.orders]
+    refs = [order.ref for order in book.orders if order.ref]
     assert len(refs) == len(set(refs))
     assert all(order.filled <= order.quantity for order in book.orders)
     by_ref = {order.ref: order for order in book.orders}

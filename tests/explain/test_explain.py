@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_reasons_say_by_which_rule_a_session_decides():
 def test_a_session_between_decisions_repeats_the_latest_one_and_says_when_that_was():
     found = ensemble()
     decided = np.flatnonzero(found.plan.decide)
-    gap = next(int(a) for a, b in zip(decided, decided[1:], strict=False) if b - a > 2)
+    gap = next(int(a) for a, b in pairwise(decided) if b - a > 2)
     before, after = found.at(gap), found.at(gap + 1)
     assert after.session > after.decided == before.session
     assert np.array_equal(before.target, after.target)
@@ -137,7 +138,7 @@ def test_before_the_first_decision_nothing_is_held():
 
 
 def test_a_name_that_left_loses_exactly_what_its_sleeves_gave_it():
-    found = explainer("equal_weight")
+    found = ensemble()
     left = [
         (row, taken)
         for row in np.flatnonzero(found.plan.decide)
