@@ -23,7 +23,7 @@ class Acceptance:
     symbol : str
     con_id : int
     shares : float
-        Signed; what the journal's position changes by. 0 for what is ignored, and for orders.
+        Signed; what the journal's position changes by, or, for what is ignored, what is set aside. 0 for orders.
     roots : tuple of str
         Executions by hand that count as explained from now on.
     key : str
@@ -113,7 +113,7 @@ def ignored(differences: Iterable[Difference], symbols: Sequence[str]) -> list[A
     ConfigError
         A symbol is no foreign holding.
     """
-    return [_decision("ignored", d, 0.0) for d in chosen(_foreign(differences), symbols)]
+    return [_decision("ignored", d, d.shares) for d in chosen(_foreign(differences), symbols)]
 
 
 def _foreign(differences: Iterable[Difference]) -> list[Difference]:

@@ -37,11 +37,14 @@ class GatewaySide(Protocol):
 class JournalSide(Protocol):
     """What is asked of the journal."""
 
-    def book(self) -> JournalBook:
-        """What the journal says is there, now."""
+    def book(self, told: GatewayBook) -> JournalBook:
+        """What the journal says is there, now, as far as it can matter for what the gateway told."""
 
     def take(self, execution: Execution) -> None:
         """Book an execution of ours; one that is booked already changes nothing."""
+
+    def compared(self, trigger: str, found: Sequence[Difference], *, complete: bool) -> None:
+        """Write a comparison."""
 
 
 def ask(gateway: GatewaySide, gate: Gate, now: Callable[[], dt.datetime]) -> GatewayBook:
@@ -95,6 +98,8 @@ class Reconciler:
     Attributes
     ----------
     gate : Gate
+    told : GatewayBook or None
+        What the gateway said in the latest comparison.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class Reconciler:
     ) -> None:
         self.gate = Gate()
         self._gateway, self._journal, self._now, self._hints = gateway, journal, now, hints
+        self.told: GatewayBook | None = None
         self._compared: dt.datetime | None = None
 
     def interrupted(self, reason: str) -> None:
@@ -120,6 +126,11 @@ class Reconciler:
     def round(self, reason: str) -> tuple[Difference, ...]:
         """Ask, book, compare.
 
+        Parameters
+        ----------
+        reason : str
+            start, reconnect, periodic, operator, close: what the journal keeps with the comparison.
+
         Returns
         -------
         tuple of Difference
@@ -132,14 +143,7 @@ class Reconciler:
         """
         self.gate.shut(f"{reason}: comparison in progress")
         try:
-            gateway = ask(self._gateway, self.gate, self._now)
-            for execution in missing_fills(self._journal.book(), gateway):
-                self._journal.take(execution)
-            journal = self._journal.book()
-            found = differences(journal, gateway)
-            if self._hints is not None and found:
-                wanted = sorted({d.con_id for d in found if d.con_id})
-                found = differences(journal, gateway, self._hints(wanted))
+            gateway, journal, found = self._compare()
         except Ares7Error as error:
             self.gate.shut(f"{reason}: {error}")
             raise
@@ -148,4 +152,17 @@ class Reconciler:
             raise
         self.gate.compared(found, journal, rivals(journal, gateway))
         self._compared = self._now()
+        self._journal.compared(reason, found, complete=not self.gate.outstanding)
         return self.gate.differences
+
+    def _compare(self) -> tuple[GatewayBook, JournalBook, list[Difference]]:
+        gateway = ask(self._gateway, self.gate, self._now)
+        for execution in missing_fills(self._journal.book(gateway), gateway):
+            self._journal.take(execution)
+        journal = self._journal.book(gateway)
+        found = differences(journal, gateway)
+        if self._hints is not None and found:
+            wanted = sorted({d.con_id for d in found if d.con_id})
+            found = differences(journal, gateway, self._hints(wanted))
+        self.told = gateway
+        return gateway, journal, found
