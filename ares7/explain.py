@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -24,18 +24,6 @@ from ares7.params import BookParams, RegimeParams
 from ares7.risk import RiskParams, model_returns
 from ares7.signals.regime import UNKNOWN, Regime
 from ares7.stages import Memo, Remembered
-
-
-class Explainable(Protocol):
-    """A strategy class: ``weights``, and ``plan`` where it has one."""
-
-    @property
-    def weights(self) -> Any:
-        """``weights(panel, params)``."""
-
-    @property
-    def plan(self) -> Any:
-        """``plan(panel, params, memo)`` or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +145,9 @@ class Explainer:
     Parameters
     ----------
     panel : Panel
-    strategy : Explainable
-        With a ``plan`` its parts are known; without one its rows are a single sleeve, ``targets``.
+    strategy : type
+        A strategy class. With a ``plan`` its parts are known; with ``weights`` alone its rows are a single sleeve,
+        ``targets``.
     settings : BookParams
 
     Attributes
@@ -169,7 +158,7 @@ class Explainer:
     """
 
     def __init__(
-        self, panel: Panel, strategy: Explainable, settings: BookParams, memo: Memo | None = None
+        self, panel: Panel, strategy: type[Any], settings: BookParams, memo: Memo | None = None
     ) -> None:
         self._panel, self._strategy, self._settings = panel, strategy, settings
         self._memo: Memo = memo or Remembered()

@@ -7,7 +7,7 @@ The gateway's figures are the truth; but they lag, so they count only once nothi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,11 +90,7 @@ class AccountWatch:
         found = self.client.snapshot()
         if CASH in found.values:
             self._cash = self._told(float(found.values[CASH]))
-        for row in found.positions.values():
-            self.on_position(row)
-        account = self.book.account
-        for con_id in set(self.holdings.positions) - set(found.positions):
-            self.on_position(PositionRow(account, con_id, "", "STK", "USD", 0.0, 0.0))
+        self._compare(found.positions.values())
 
     def settle(self, now: dt.datetime) -> list[Change]:
         """Look for executions that explain a difference, and take over what none explains."""
@@ -107,32 +103,54 @@ class AccountWatch:
         due = [con_id for con_id, told in list(self._rows.items()) if self._differs(con_id, told, now)]
         unsearched = set(due) - self._searched
         if unsearched:
-            # A trade by hand: its executions are told only when they are asked for.
-            try:
-                found = self.client.executions()
-            except Ares7Error as error:
-                self.note(f"executions could not be asked for: {error}")
-                return []
-            self._searched |= unsearched
-            return [change for execution in found for change in self.book.on_execution(execution)]
+            return self._search(unsearched)
         for con_id in due:
-            row: PositionRow = self._rows.pop(con_id).row
-            self._searched.discard(con_id)
-            ours = self.holdings.shares(con_id)
-            self.note(
-                f"the gateway holds {row.shares:g} shares of {row.symbol or con_id}, we counted {ours:g}, and no "
-                "execution explains it (a split, a transfer?); the gateway's figure is taken over"
-            )
-            self.holdings.adopt_position(con_id, row.shares, row.average_cost)
+            self._take_over(con_id)
         return []
 
+    def _search(self, con_ids: set[int]) -> list[Change]:
+        """Ask for positions and executions again: those of a trade by hand are told only when they are asked for."""
+        try:
+            rows, found = self.client.positions(), self.client.executions()
+        except Ares7Error as error:
+            self.note(f"positions and executions could not be asked for: {error}")
+            return []
+        self._searched |= con_ids
+        self._compare(rows)
+        return [change for execution in found for change in self.book.on_execution(execution)]
+
+    def _compare(self, rows: Iterable[PositionRow]) -> None:
+        told = set()
+        for row in rows:
+            told.add(row.con_id)
+            self.on_position(row)
+        for con_id in set(self.holdings.positions) - told:
+            self.on_position(PositionRow(self.book.account, con_id, "", "STK", "USD", 0.0, 0.0))
+
+    def _take_over(self, con_id: int) -> None:
+        told, booked = self._rows[con_id], self._booked.get(con_id)
+        self._searched.discard(con_id)
+        if booked is not None and told.count < booked.count:
+            # Older than what was booked since: it is asked for again.
+            return
+        del self._rows[con_id]
+        row: PositionRow = told.row
+        self.note(
+            f"the gateway holds {row.shares:g} shares of {row.symbol or con_id}, we counted "
+            f"{self.holdings.shares(con_id):g}, and no execution explains it (a split, a transfer?); the gateway's "
+            "figure is taken over"
+        )
+        self.holdings.adopt_position(con_id, row.shares, row.average_cost)
+
     def _differs(self, con_id: int, told: _Told, now: dt.datetime) -> bool:
+        """Whether a position has differed for long enough to do something about it."""
         if told.row.shares == self.holdings.shares(con_id):
             del self._rows[con_id]
+            self._searched.discard(con_id)
             return False
         booked = self._booked.get(con_id)
-        recent = booked is not None and (told.count < booked.count or now - booked.when < self.options.doubt)
-        return not recent and now - told.when >= self.options.doubt
+        since = told.when if booked is None else max(told.when, booked.when)
+        return now - since >= self.options.doubt
 
     def _settle_cash(self, now: dt.datetime) -> None:
         told, last = self._cash, self._last

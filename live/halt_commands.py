@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ares7.errors import ConfigError
+from ares7.errors import Ares7Error, ConfigError
 from live.commands import Call, Done, ended_by_sigterm
-from live.halt.file_source import HaltFile
+from live.halt.file_source import FILE, HaltFile
+from live.halt.journal_source import ClosedJournal, HaltJournal, Journals, sqlite_journals
 from live.halt.level import HaltLevel, HaltRecord
 from live.halt.switch import HaltStanding, HaltSwitch
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ares7.halt_config import HaltConfig
 
 
-def add_halt_verbs(verb: Any, call: Callable[..., int]) -> None:
+def add_halt_verbs(verb: Any, call: Callable[..., int], journals: Journals = sqlite_journals) -> None:
     """Add ``halt``, ``resume`` and ``watchdog`` to the command line.
 
     Parameters
@@ -32,6 +34,8 @@ def add_halt_verbs(verb: Any, call: Callable[..., int]) -> None:
         ``verb(name, run, *parents, within, text)`` of ``run.py``.
     call : callable
         What dispatches to ``args.act`` with the configuration.
+    journals : callable
+        Finds the journals that are halted too, given the folder of the halt.
     """
     reason = argparse.ArgumentParser(add_help=False)
     reason.add_argument("--reason", default="", metavar="TEXT", help="kept with the halt")
@@ -42,8 +46,9 @@ def add_halt_verbs(verb: Any, call: Callable[..., int]) -> None:
     which.add_argument(
         "--flatten", action="store_true", help="level FLATTEN: the runner closes what its journal bought"
     )
-    made.set_defaults(act=halt)
-    verb("resume", call, reason, text=resume.__doc__).set_defaults(act=resume)
+    made.set_defaults(act=partial(halt, journals=journals))
+    made = verb("resume", call, reason, text=resume.__doc__)
+    made.set_defaults(act=partial(resume, journals=journals))
     made = verb("watchdog", call, text=watchdog.__doc__)
     made.add_argument("--interval", type=float, default=30.0, metavar="S", help="seconds between two looks")
     made.add_argument("--once", action="store_true", help="look once; exit 1 if something is wrong")
@@ -62,17 +67,33 @@ def _who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def standing(config: HaltConfig) -> HaltStanding:
-    """Return what the files say: the halt file, and the last level that a Redis key had if one is configured.
+def standing(config: HaltConfig, journals: Journals = sqlite_journals) -> HaltStanding:
+    """Return what the halt file and the journals say, and what a Redis key said last if one is configured.
 
-    Signals are in the halt file once the runner has taken them. The journal's rows are not read.
+    Signals are in the halt file once the runner has taken them.
     """
     from live.halt.redis_source import RememberedRedis
 
     sources: list[Any] = [HaltFile(config.folder, _now)]
+    sources += [ClosedJournal(name, opened) for name, opened in journals(config.folder).items()]
     if config.redis is not None:
         sources.append(RememberedRedis(config.folder))
     return HaltSwitch(sources, lambda code, message: None, _now).standing()
+
+
+def _in_journals(journals: Journals, folder: Path, act: Callable[[HaltJournal], None]) -> tuple[str, ...]:
+    """Do something in every journal; returns what went wrong, one line each."""
+    problems = []
+    for name, opened in journals(folder).items():
+        try:
+            journal = opened()
+            try:
+                act(journal)
+            finally:
+                journal.close()
+        except Ares7Error as error:
+            problems.append(f"{name} was not written: {error}")
+    return tuple(problems)
 
 
 def _shown(found: HaltStanding) -> tuple[str, ...]:
@@ -81,23 +102,33 @@ def _shown(found: HaltStanding) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def halt_lines(config: HaltConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
+def halt_lines(
+    config: HaltConfig, journals: Journals = sqlite_journals
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the level with who, when and why, for ``status``: JSON values, and lines for a person."""
-    found = standing(config)
+    found = standing(config, journals)
     return found.to_dict(), _shown(found)
 
 
-def halt(call: Call) -> Done:
+def halt(call: Call, journals: Journals = sqlite_journals) -> Done:
     """Halt trading now, at a level that stays until 'resume'; needs neither gateway nor runner."""
     args, config = call.args, call.config.halt
     level = HaltLevel.FLATTEN if args.flatten else HaltLevel.parse(args.level or "HALT")
     if level is HaltLevel.NONE:
         raise ConfigError("--level NONE lifts a halt; run 'python run.py resume'")
     held = HaltFile(config.folder, _now).trip(level, _who(), args.reason or "no reason given")
-    content = {"asked": level.name, "file": str(config.folder / "halt.json"), **held.to_dict()}
+
+    def raise_level(journal: HaltJournal) -> None:
+        latest = journal.latest_halt()
+        if latest is None or HaltLevel.__members__.get(latest.level, HaltLevel.NONE) < held.level:
+            journal.halt(held.level.name, held.who, held.why)
+
+    # The file holds by now: a journal that hangs with its runner cannot prevent the halt.
+    problems = _in_journals(journals, config.folder, raise_level)
+    content = {"asked": level.name, "file": str(config.folder / FILE), "problems": problems, **held.to_dict()}
     if held.level > level:
-        return Done(content, (f"a higher level holds already: {held.describe()}",))
-    return Done(content, (f"halt: {held.describe()}", *_effect(level)))
+        return Done(content, (f"a higher level holds already: {held.describe()}", *problems))
+    return Done(content, (f"halt: {held.describe()}", *_effect(level), *problems))
 
 
 def _effect(level: HaltLevel) -> tuple[str, ...]:
@@ -108,16 +139,23 @@ def _effect(level: HaltLevel) -> tuple[str, ...]:
     return ()
 
 
-def resume(call: Call) -> Done:
-    """Lift the halt of the halt file; exit 1 if another source still halts."""
-    config = call.config.halt
-    before: HaltRecord = HaltFile(config.folder, _now).resume(_who(), call.args.reason or "no reason given")
-    found = standing(config)
-    content = {"lifted": before.to_dict(), **found.to_dict()}
-    lines = [f"lifted: {before.describe()}", *_shown(found)]
+def resume(call: Call, journals: Journals = sqlite_journals) -> Done:
+    """Lift the halt of the halt file and of the journals; exit 1 if another source still halts."""
+    config, who, why = call.config.halt, _who(), call.args.reason or "no reason given"
+    before: HaltRecord = HaltFile(config.folder, _now).resume(who, why)
+
+    def lift(journal: HaltJournal) -> None:
+        latest = journal.latest_halt()
+        if latest is not None and latest.level != HaltLevel.NONE.name:
+            journal.halt(HaltLevel.NONE.name, who, why)
+
+    problems = _in_journals(journals, config.folder, lift)
+    found = standing(config, journals)
+    content = {"lifted": before.to_dict(), "problems": problems, **found.to_dict()}
+    lines = [f"lifted: {before.describe()}", *_shown(found), *problems]
     if found.source == "redis":
         lines.append(f"set it there: SET {config.redis_key} NONE")
-    return Done(content, tuple(lines), int(found.level > HaltLevel.NONE))
+    return Done(content, tuple(lines), int(found.level > HaltLevel.NONE or bool(problems)))
 
 
 def watchdog(call: Call) -> Done:

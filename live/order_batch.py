@@ -41,7 +41,7 @@ class OrderBatch:
     def _head(self, order: IBOrder) -> int:
         """Reference of the first order of its group that is held."""
         root = _root(order)
-        return root.ref if root.ref in self._held else order.ref
+        return int(root.ref if root.ref in self._held else order.ref)
 
     def drop(self, order: IBOrder) -> list[IBOrder]:
         """Take an order and its children out again; returns them."""

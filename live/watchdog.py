@@ -111,7 +111,8 @@ class Watchdog:
         return trouble_of(beat, "gone" if beat is None else life_of(beat), now, self._config.silence_s)
 
     def _trip(self, trouble: Trouble) -> None:
-        if self._config.on_silence == "alert":
+        # A runner that never lived has sent nothing, and a halt would only be in the way of its first start.
+        if self._config.on_silence == "alert" or trouble.code in ("runner-absent", "runner-clock"):
             return
         level = HaltLevel[self._config.on_silence]
         try:

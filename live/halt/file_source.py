@@ -75,7 +75,7 @@ class HaltFile:
         try:
             found = self.path.stat()
         except FileNotFoundError:
-            if self._seen or not self.folder.is_dir():
+            if self._seen:
                 raise DataError(f"{self.path} is gone; run 'python run.py resume' to write it anew") from None
             return None
         except OSError as error:

@@ -21,10 +21,13 @@ POLL_S, RETRY_S, TIMEOUT_S = 1.0, 15.0, 0.25
 
 
 class Keys(Protocol):
-    """The one command that is used."""
+    """The part of a Redis client that is used."""
 
     def get(self, name: str, /) -> Any:
         """Return the value of a key as bytes, None if there is no such key."""
+
+    def close(self) -> None:
+        """Disconnect."""
 
 
 def connect(address: str) -> Keys:
@@ -154,6 +157,10 @@ class RedisSource:
         if isinstance(self._last, DataError):
             raise self._last
         return self._last
+
+    def close(self) -> None:
+        """Disconnect; what was read last still holds."""
+        self._keys.close()
 
     def _ask(self) -> None:
         try:

@@ -60,6 +60,7 @@ class Database:
         self._connection: sa.Connection | None = None
         self._lock: int | None = None
         self._opened = False
+        self._changes = False
         self._engine = self._make_engine()
 
     @property
@@ -92,10 +93,13 @@ class Database:
 
     def _begin(self, connection: sa.Connection) -> None:
         # A transaction that turns from reading to writing could not wait for another writer.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if self._changes else "BEGIN")
 
     def _open_file(self) -> sqlite3.Connection:
         path = self.place.path
+        if self._writes and path is not None and not os.access(path, os.W_OK, effective_ids=True):
+            # SQLite would open it for reading, and fail at the first order.
+            raise JournalUnavailable(f"{self.place}: {READ_ONLY}")
         name = urllib.parse.quote(str(path))
         opened = sqlite3.connect(
             f"file:{name}?mode={'rw' if self._writes else 'ro'}",
@@ -182,19 +186,42 @@ class Database:
                 )
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Run statements together; they are on disk when the block has ended, or none of them is.
+    def reading(self) -> Iterator[sa.Connection]:
+        """Ask: a view of the journal at one moment, which waits for no writer.
+
+        Raises
+        ------
+        JournalUnavailable, JournalDamaged
+        """
+        with self._block(changes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def appending(self) -> Iterator[sa.Connection]:
+        """Add rows, whatever others add; they are on disk when the block has ended, or none of them is.
 
         Raises
         ------
         JournalUnavailable, JournalDamaged, RowRefused
         """
+        with self._block(changes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Check and then add rows: what was checked stays true until the block ends. Errors as `appending`."""
+        with self._block(changes=True) as connection:
+            if not self.is_sqlite:
+                # As in SQLite anyway: one at a time.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(self.place) - 1)))
+            yield connection
+
+    @contextmanager
+    def _block(self, *, changes: bool) -> Iterator[sa.Connection]:
         with self._mutex, self._translated():
             connection = self._connected()
+            self._changes = changes
             with connection.begin():
-                if self._writes and not self.is_sqlite:
-                    # As in SQLite: one transaction writes at a time, so that what it checks stays true.
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(self.place) - 1)))
                 yield connection
 
     @contextmanager

@@ -55,7 +55,7 @@ def check(database: Database, account: str) -> None:
     ------
     WrongJournal, JournalVersion
     """
-    with database.transaction() as connection:
+    with database.reading() as connection:
         found = version_of(database, connection)
         if found is None:
             raise WrongJournal(

@@ -55,7 +55,7 @@ class OperatorJournal(JournalReader):
 
     def _append(self, *written: rows.Row) -> list[int]:
         """Write rows together."""
-        with self._database.transaction() as connection:
+        with self._database.appending() as connection:
             return [self._insert(connection, row) for row in written]
 
     def _holds(self, connection: sa.Connection, column: sa.Column[Any], value: object) -> bool:

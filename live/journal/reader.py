@@ -71,11 +71,11 @@ class JournalReader:
         self.close()
 
     def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [dict(found) for found in connection.execute(statement).mappings()]
 
     def _scalar(self, statement: sa.Select[Any]) -> Any:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return connection.execute(statement).scalar()
 
     def _rows(self, kind: type[R], /, **equal: object) -> list[R]:
@@ -213,12 +213,12 @@ class JournalReader:
         Executions of orders that are not in this journal do not count, nor what was ignored. Flat contracts are
         left out.
         """
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return positions_of(connection)
 
     def ignored(self) -> dict[int, float]:
         """Shares by contract that the operator set aside: in the account, never ours."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return ignored_of(connection)
 
     def latest_reconciliation(self) -> rows.Reconciliation | None:

@@ -72,7 +72,7 @@ class Journal(OperatorJournal):
 
     def end_run(self, reason: str) -> None:
         """Write why the run ended; a run that was killed has no such row."""
-        with self._database.transaction() as connection:
+        with self._database.appending() as connection:
             self._insert_into(connection, schema.run_ends, reason=reason)
 
     def heartbeat(self, heartbeat: rows.Heartbeat) -> None:
@@ -216,7 +216,7 @@ class Journal(OperatorJournal):
 
     def reconciled(self, reconciliation: rows.Reconciliation) -> int:
         """Write a comparison with the gateway and its differences, together; return its number."""
-        with self._database.transaction() as connection:
+        with self._database.appending() as connection:
             number = self._insert_into(
                 connection,
                 schema.reconciliations,

@@ -112,7 +112,6 @@ def test_a_file_that_vanishes_halts_and_so_does_its_folder(file, alarms, clock):
     assert switch.level() is HaltLevel.NONE
     file.folder.rename(file.folder.with_name("away"))
     assert switch.level() is HaltLevel.HALT
-    assert level_of(HaltFile(file.folder, clock), alarms, clock) is HaltLevel.HALT
 
 
 def test_a_file_that_is_a_folder_halts(tmp_path, alarms, clock):
@@ -215,7 +214,7 @@ def test_a_reader_beside_a_writer_sees_whole_records_only(file, alarms, clock):
 
 
 def test_two_halts_at_once_end_at_the_higher_level(file):
-    for _ in range(3):
+    for _ in range(2):
         file.resume("test", "")
         code = "sys.stdin.readline()\nfile.trip(HaltLevel[sys.stdin.readline().strip()], 'x', '')"
         pair = [in_another_process(code, file.folder) for _ in range(2)]

@@ -132,7 +132,9 @@ def test_redis_is_asked_at_most_once_a_second_and_after_a_failure_less_often(mak
     assert keys.asked == 3
 
 
-@pytest.mark.parametrize("address", ["", "host", "host:", ":6379", "host:x", "host:6379/x", "redis://host:6379"])
+@pytest.mark.parametrize(
+    "address", ["", "host", "host:", ":6379", "host:x", "host:6379/x", "redis://host:6379"]
+)
 def test_an_address_of_another_form_is_one_clear_error(address):
     with pytest.raises(ConfigError, match=r"host:port or host:port/database"):
         connect(address)
@@ -142,6 +144,11 @@ def test_a_missing_package_is_one_clear_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigError, match="pip install 'redis>=5'"):
         connect("127.0.0.1:6379")
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ def server(tmp_path):
     )
     try:
         deadline = time.monotonic() + 10
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not answers(port):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield process, port
@@ -168,7 +175,6 @@ def server(tmp_path):
         process.wait()
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_real_server_halts_lifts_hangs_and_dies(server, make, alarms, clock, ticks):
     process, port = server
     source = make(connect(f"127.0.0.1:{port}/0"))
@@ -188,3 +194,4 @@ def test_a_real_server_halts_lifts_hangs_and_dies(server, make, alarms, clock, t
     ticks.now += RETRY_S
     assert level_of(source, alarms, clock) is HaltLevel.FLATTEN
     assert alarms.codes == ["halt-redis"]
+    source.close()

@@ -1,4 +1,4 @@
-"""Halting by a signal: it is written into the halt file, survives a file that cannot be written, and is lifted by resume."""
+"""Halting by a signal: it goes into the halt file, counts if that cannot be written, and resume lifts it."""
 
 from __future__ import annotations
 

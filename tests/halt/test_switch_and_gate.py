@@ -85,7 +85,7 @@ class Rows:
     def __init__(self, row):
         self.row = row
 
-    def halt_level(self):
+    def latest_halt(self):
         return self.row
 
 

@@ -140,6 +140,7 @@ STEPS = (
     ("nav", Nav(NEXT, "close", 1_000_500.25, 1.5e5, 8.5e5, 8.5e5)),
     ("flow", CashFlow(NEXT, "unknown", 1000.0, "cash-20240108-1")),
     ("alert", Alert("warning", "missing_fill", "an execution was found late", NEXT, "AAPL", ref())),
+    ("ack", ("operator", "seen")),
     ("halt", ("BLOCK_NEW", "operator", "test")),
     ("heartbeat", Heartbeat("waiting", 4711, NEXT)),
     ("end_run", "stopped"),
@@ -150,4 +151,7 @@ STEPS = (
 def write(journal, step):
     method, given = step
     arguments = given if isinstance(given, tuple) else (given,)
+    if method == "ack":
+        # PostgreSQL leaves out the numbers of rows that were never committed.
+        arguments = (journal.alerts()[-1].id, *arguments)
     return getattr(journal, method)(*arguments)

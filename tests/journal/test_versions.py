@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 from pathlib import Path
 
@@ -33,6 +31,7 @@ from tests.journal.samples import (
     write,
 )
 from tests.journal.test_journal import same
+from tests.journal.victim import opened as reopened
 
 HERE = Path(__file__).parent
 ENGINES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
@@ -124,17 +123,11 @@ def test_a_reader_does_not_migrate(version_1):
     assert "heartbeats" not in description(version_1)[0]
 
 
-def test_a_migration_that_is_killed_changes_nothing(version_1, monkeypatch):
+def test_a_migration_that_is_killed_changes_nothing(version_1, victims):
     before = description(version_1)
-    child = os.fork()
-    if child == 0:
-        # The last step: everything is done but the commit.
-        migrate._finish = lambda connection: os.kill(os.getpid(), signal.SIGKILL)
-        Journal.open(version_1, "paper", ACCOUNT)
-        os._exit(1)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert victims.kill("migrate")
     assert description(version_1) == before
-    with Journal.open(version_1, "paper", ACCOUNT) as journal:
+    with reopened(version_1) as journal:
         assert journal.refs() == {ref()}
 
 

@@ -597,6 +597,7 @@ ALTER TABLE ONLY ares7_paper.runs ALTER COLUMN id SET DEFAULT nextval('ares7_pap
 ALTER TABLE ONLY ares7_paper.schema_versions ALTER COLUMN id SET DEFAULT nextval('ares7_paper.schema_versions_id_seq'::regclass);
 ALTER TABLE ONLY ares7_paper.stages ALTER COLUMN id SET DEFAULT nextval('ares7_paper.stages_id_seq'::regclass);
 ALTER TABLE ONLY ares7_paper.wire_events ALTER COLUMN id SET DEFAULT nextval('ares7_paper.wire_events_id_seq'::regclass);
+INSERT INTO ares7_paper.acknowledgements VALUES (1, '2024-01-08 17:00:00.02+00', 1, 1, 'operator', 'seen');
 INSERT INTO ares7_paper.adjustments VALUES (1, '2024-01-08 17:00:00.005+00', 1, 272093, 'MSFT', 'adopt', 10, 0, NULL, 'op', 'bought by hand', NULL);
 INSERT INTO ares7_paper.alerts VALUES (1, '2024-01-08 17:00:00.019+00', 1, 'warning', 'missing_fill', 'an execution was found late', '2024-01-08', 'AAPL', 'A7-20240105-00a8e4e4-265598-B-1');
 INSERT INTO ares7_paper.decisions VALUES (1, '2024-01-08 17:00:00.008+00', 1, '00a8e4e4', 'AAPL', 265598, 0.1, 500, 100, 0, 400, 181.25, 'order', '', 'A7-20240105-00a8e4e4-265598-B-1', '{"sleeves": {"lv": 0.02, "qm": 0.08}}');
@@ -605,7 +606,7 @@ INSERT INTO ares7_paper.differences VALUES (1, '2024-01-08 17:00:00.004+00', 1, 
 INSERT INTO ares7_paper.fees VALUES (1, '2024-01-08 17:00:00.014+00', 1, '0000e0d5.1', 1, 2.05, 'USD', NULL);
 INSERT INTO ares7_paper.fills VALUES (1, '2024-01-08 17:00:00.013+00', 1, '0000e0d5.1', 1, 'A7-20240105-00a8e4e4-265598-B-1', 265598, 'AAPL', 'BUY', 400, 181.8, '2024-01-08 17:00:00+00', '2024-01-08', 101, 7, 900, 'NASDAQ', false);
 INSERT INTO ares7_paper.flows VALUES (1, '2024-01-08 17:00:00.018+00', 1, '2024-01-08', 'unknown', 1000, 'cash-20240108-1', '', NULL, '', NULL);
-INSERT INTO ares7_paper.halts VALUES (1, '2024-01-08 17:00:00.02+00', 1, 'BLOCK_NEW', 'operator', 'test');
+INSERT INTO ares7_paper.halts VALUES (1, '2024-01-08 17:00:00.021+00', 1, 'BLOCK_NEW', 'operator', 'test');
 INSERT INTO ares7_paper.identity VALUES (1, '2024-01-08 17:00:00.001+00', 'paper', 'DU1234567');
 INSERT INTO ares7_paper.intents VALUES (1, '2024-01-08 17:00:00.01+00', 1, 'A7-20240105-00a8e4e4-265598-B-1', 265598, 'AAPL', 'BUY', 400, 'MKT', 'OPG', '2024-01-05', 101, 7, '00a8e4e4', 180, NULL, NULL, '', '', 0, true, false, '', '[]');
 INSERT INTO ares7_paper.navs VALUES (1, '2024-01-08 17:00:00.017+00', 1, '2024-01-08', 'close', 1000500.25, 150000, 850000, 850000, 'gateway');
@@ -613,13 +614,13 @@ INSERT INTO ares7_paper.rebalance_ends VALUES (1, '2024-01-08 17:00:00.016+00', 
 INSERT INTO ares7_paper.rebalances VALUES (1, '2024-01-08 17:00:00.007+00', 1, '00a8e4e4', '2024-01-05', 'regime_ensemble', '1a2b3c4d', 'month_end', 1000000, 200000, 1000000, '{"regime": "BULL", "sleeves": {"lv": 0.3, "qm": 0.7}}');
 INSERT INTO ares7_paper.reconciliations VALUES (1, '2024-01-08 17:00:00.003+00', 1, 'start', true, 1);
 INSERT INTO ares7_paper.regimes VALUES (1, '2024-01-08 17:00:00.006+00', 1, '2024-01-05', 'BULL', 'BULL', '{"vix": 13.5, "index": 4700.0}');
-INSERT INTO ares7_paper.run_ends VALUES (1, '2024-01-08 17:00:00.021+00', 1, 'stopped');
+INSERT INTO ares7_paper.run_ends VALUES (1, '2024-01-08 17:00:00.022+00', 1, 'stopped');
 INSERT INTO ares7_paper.runs VALUES (1, '2024-01-08 17:00:00.002+00', 'regime_ensemble', '1a2b3c4d', 'commit', 4711, 'host', 7, true, '{"python": "3.11"}');
 INSERT INTO ares7_paper.schema_versions VALUES (1, '2024-01-08 17:00:00.001+00', 1);
 INSERT INTO ares7_paper.stages VALUES (1, '2024-01-08 17:00:00.012+00', 1, 'A7-20240105-00a8e4e4-265598-B-1', 'working', '');
 INSERT INTO ares7_paper.stages VALUES (2, '2024-01-08 17:00:00.015+00', 1, 'A7-20240105-00a8e4e4-265598-B-1', 'filled', '');
 INSERT INTO ares7_paper.wire_events VALUES (1, '2024-01-08 17:00:00.011+00', 1, 'status', 1, 'A7-20240105-00a8e4e4-265598-B-1', 101, 7, 900, NULL, 'Submitted', 0, 400, NULL, '', '{}');
-SELECT pg_catalog.setval('ares7_paper.acknowledgements_id_seq', 1, false);
+SELECT pg_catalog.setval('ares7_paper.acknowledgements_id_seq', 1, true);
 SELECT pg_catalog.setval('ares7_paper.adjustments_id_seq', 1, true);
 SELECT pg_catalog.setval('ares7_paper.alerts_id_seq', 1, true);
 SELECT pg_catalog.setval('ares7_paper.decisions_id_seq', 2, true);

@@ -11,6 +11,7 @@ CREATE TABLE acknowledgements (
 	UNIQUE (alert_id), 
 	FOREIGN KEY(alert_id) REFERENCES alerts (id)
 );
+INSERT INTO "acknowledgements" VALUES(1,'2024-01-08T17:00:00.020000Z',1,1,'operator','seen');
 CREATE TABLE adjustments (
 	id INTEGER NOT NULL, 
 	at TEXT NOT NULL, 
@@ -150,7 +151,7 @@ CREATE TABLE halts (
 	PRIMARY KEY (id), 
 	FOREIGN KEY(run_id) REFERENCES runs (id)
 );
-INSERT INTO "halts" VALUES(1,'2024-01-08T17:00:00.020000Z',1,'BLOCK_NEW','operator','test');
+INSERT INTO "halts" VALUES(1,'2024-01-08T17:00:00.021000Z',1,'BLOCK_NEW','operator','test');
 CREATE TABLE identity (
 	id INTEGER NOT NULL, 
 	at TEXT NOT NULL, 
@@ -270,7 +271,7 @@ CREATE TABLE run_ends (
 	UNIQUE (run_id), 
 	FOREIGN KEY(run_id) REFERENCES runs (id)
 );
-INSERT INTO "run_ends" VALUES(1,'2024-01-08T17:00:00.021000Z',1,'stopped');
+INSERT INTO "run_ends" VALUES(1,'2024-01-08T17:00:00.022000Z',1,'stopped');
 CREATE TABLE runs (
 	id INTEGER NOT NULL, 
 	at TEXT NOT NULL, 
@@ -328,8 +329,8 @@ CREATE TABLE wire_events (
 );
 INSERT INTO "wire_events" VALUES(1,'2024-01-08T17:00:00.011000Z',1,'status',1,'A7-20240105-00a8e4e4-265598-B-1',101,7,900,NULL,'Submitted',0.0,400.0,NULL,'','{}');
 CREATE INDEX ix_wire_events_ref ON wire_events (ref);
-CREATE INDEX ix_fills_ref ON fills (ref);
 CREATE INDEX ix_fills_session ON fills (session);
+CREATE INDEX ix_fills_ref ON fills (ref);
 CREATE INDEX ix_fees_root ON fees (root);
 CREATE INDEX ix_navs_session ON navs (session);
 CREATE INDEX ix_flows_names ON flows (names);

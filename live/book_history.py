@@ -1,0 +1,191 @@
+"""What a book held and did, session by session: of a journal and of a backtest, for `live.drift`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ares7.arrays import Dates, Float1D, Float2D
+from ares7.errors import DataError, MissingData
+from ares7.runs import Run
+from ares7.tearsheet_data import read_columns, read_equity
+from live.drift import BookHistory
+from live.flows import flow_series
+from live.journal.reader import JournalReader
+from live.journal.rows import FLOW_KINDS, IGNORE, JournalOrder
+from live.journal.wire_rows import EXCHANGE
+
+
+def of_journal(journal: JournalReader, dates: Dates, symbols: Sequence[str], close: Float2D) -> BookHistory:
+    """Return the book of a journal over sessions whose closing value it has.
+
+    A fee that is not known yet counts as nothing, and shows as ``unexplained`` where the NAV has it.
+
+    Parameters
+    ----------
+    journal : JournalReader
+    dates : (T,) datetime64[D]
+        Consecutive sessions.
+    symbols : sequence of N str
+        Everything that was held or traded in them.
+    close : (T, N) USD a share
+        Traded closes.
+
+    Raises
+    ------
+    MissingData
+        A session has no closing value.
+    DataError
+        Something else than ``symbols`` was held or traded.
+    """
+    days = [day.item() for day in dates]
+    made = _Making(dates, tuple(symbols))
+    refs = journal.refs()
+    fees = {root: fee.amount for root, fee in journal.fees().items() if fee.currency == "USD"}
+    for fill in journal.fills():
+        if fill.ref in refs:
+            made.trade(fill.session, fill.symbol, fill.signed_shares, fill.price, fees.get(fill.root, 0.0))
+    for row in journal.adjustments():
+        if row.kind != IGNORE and row.at is not None and row.shares:
+            made.give(row.at.astimezone(EXCHANGE).date(), row.symbol, row.shares)
+    for order in journal.orders():
+        _note_unfilled(made, order)
+    value = {nav.session: nav.nav_usd for nav in journal.navs("close")}
+    missing = [day for day in days if day not in value]
+    if missing:
+        raise MissingData(
+            f"{journal} has no closing value of {missing[0]}; compare sessions that were traded to their end"
+        )
+    flows = [flow for flow in journal.flows() if days and days[0] < flow.session <= days[-1]]
+    moved = flow_series(flows, days, frozenset(FLOW_KINDS))
+    return made.history(close, moved, np.array([value[day] for day in days]))
+
+
+def _note_unfilled(made: _Making, order: JournalOrder) -> None:
+    left = order.intent.quantity - order.filled
+    if order.is_done and left > 0 and order.stage_at is not None and order.stage != "shown":
+        made.lack(order.stage_at.astimezone(EXCHANGE).date(), order.intent.symbol, order.intent.sign * left)
+
+
+def of_run(
+    run: Run, dates: Dates, symbols: Sequence[str], close: Float2D, flows: Float1D | None = None
+) -> BookHistory:
+    """Return the book of a backtest over some of its sessions.
+
+    Parameters
+    ----------
+    run : Run
+    dates : (T,) datetime64[D]
+        Sessions of the run.
+    symbols : sequence of N str
+        Everything that it held or traded in them.
+    close : (T, N) USD a share
+        Total-return closes, in which it trades. They equal traded closes after the last dividend only: compare recent
+        sessions on data that was downloaded after them, or the price difference appears as ``prices`` and
+        ``rounding``.
+    flows : (T,) USD, optional
+        What was paid in at the start of each session; a backtest has none.
+
+    Raises
+    ------
+    MissingData
+        A date is no session of the run.
+    DataError
+        A file is missing or damaged, or something else than ``symbols`` was traded.
+    """
+    known, curves = read_equity(run.folder, required=("nav",))
+    rows = np.searchsorted(known, dates)
+    if len(dates) and (rows.max() >= len(known) or not np.array_equal(known[rows], dates)):
+        raise MissingData(f"run {run.folder.name} has not all of the sessions {dates[0]} to {dates[-1]}")
+    made = _Making(dates, tuple(symbols))
+    t = read_columns(run.folder / "trades.csv", ("date", "symbol", "side", "quantity", "price", "fee"))
+    for day, symbol, side, quantity, price, fee in zip(
+        t["date"], t["symbol"], t["side"], t["quantity"], t["price"], t["fee"], strict=True
+    ):
+        signed = float(quantity) if side == "BUY" else -float(quantity)
+        made.trade(dt.date.fromisoformat(day), symbol, signed, float(price), float(fee))
+    moved = np.zeros(len(dates)) if flows is None else flows
+    return made.history(close, moved, curves["nav"][rows])
+
+
+class _Making:
+    """Collects trades and gifts of shares into arrays; what lies before the first session is held at its close."""
+
+    def __init__(self, dates: Dates, symbols: tuple[str, ...]) -> None:
+        shape = (len(dates), len(symbols))
+        self._dates, self._symbols = dates, symbols
+        self._column = {symbol: i for i, symbol in enumerate(symbols)}
+        self._traded, self._paid, self._given, self._lacking = (np.zeros(shape) for _ in range(4))
+        self._fees = np.zeros(len(dates))
+
+    def _place(self, day: dt.date, symbol: str) -> tuple[int, int] | None:
+        """Row and column; None after the last session."""
+        row = int(np.searchsorted(self._dates, np.datetime64(day, "D")))
+        if row == len(self._dates):
+            return None
+        if symbol not in self._column:
+            if row == 0:
+                return None  # traded and possibly sold again before the comparison begins
+            raise DataError(f"{symbol} was traded on {day} and is not among the compared names; add it")
+        return row, self._column[symbol]
+
+    def trade(self, day: dt.date, symbol: str, shares: float, price: float, fee: float) -> None:
+        at = self._place(day, symbol)
+        if at is not None:
+            self._traded[at] += shares
+            self._paid[at] += shares * price
+            self._fees[at[0]] += fee
+
+    def give(self, day: dt.date, symbol: str, shares: float) -> None:
+        at = self._place(day, symbol)
+        if at is not None:
+            self._given[at] += shares
+
+    def lack(self, day: dt.date, symbol: str, shares: float) -> None:
+        at = self._place(day, symbol)
+        if at is not None:
+            self._lacking[at] += shares
+
+    def history(self, close: Float2D, flows: Float1D, nav: Float1D) -> BookHistory:
+        shares = np.round(np.cumsum(self._traded + self._given, axis=0), 9)
+        return BookHistory(
+            self._dates,
+            self._symbols,
+            shares,
+            close,
+            self._traded,
+            self._paid,
+            self._lacking,
+            self._fees,
+            flows,
+            nav,
+        )
+
+
+def traded_names(journal: JournalReader) -> list[str]:
+    """Every name that the journal ever held or traded, sorted."""
+    refs = journal.refs()
+    names = {fill.symbol for fill in journal.fills() if fill.ref in refs}
+    return sorted(names | {row.symbol for row in journal.adjustments() if row.kind != IGNORE})
+
+
+def known_closes(
+    symbols: Iterable[str], dates: Dates, ask: Callable[[str], tuple[Dates, Float1D]]
+) -> Float2D:
+    """(T, N) closes of names from one series each; between two bars the last known one, NaN before the first.
+
+    Parameters
+    ----------
+    symbols : iterable of N str
+    dates : (T,) datetime64[D]
+    ask : callable
+        Gives dates and closes of a name.
+    """
+    columns = []
+    for symbol in symbols:
+        days, values = ask(symbol)
+        at = np.searchsorted(days, dates, side="right") - 1
+        columns.append(np.where(at >= 0, values[np.maximum(at, 0)] if len(values) else np.nan, np.nan))
+    return np.column_stack(columns) if columns else np.zeros((len(dates), 0))
