@@ -151,7 +151,7 @@ def _connected(call: Call, account: str) -> Iterator[Client]:
 
     live, args = call.config.live, call.args
     # A double's days last seconds: its clock is right by definition.
-    skew: dict[str, Any] = {"max_skew_s": None} if live.clock == "gateway" else {}
+    skew: dict[str, Any] = {"max_skew_s": None, "quiet": None} if live.clock == "gateway" else {}
     options = Options(library=live.library, time_zone=live.time_zone, read_only=True, **skew)
     host, port = args.host or live.host, args.port or live.port
     client = Client(host, port, live.client_id + OPERATOR_CLIENT_OFFSET, account, options=options)

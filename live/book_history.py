@@ -11,7 +11,7 @@ from ares7.arrays import Dates, Float1D, Float2D
 from ares7.errors import DataError, MissingData
 from ares7.runs import Run
 from ares7.tearsheet_data import read_columns, read_equity
-from live.drift import BookHistory
+from live.drift import SHARES_TINY, BookHistory
 from live.flows import flow_series
 from live.journal.reader import JournalReader
 from live.journal.rows import FLOW_KINDS, IGNORE, JournalOrder
@@ -119,37 +119,48 @@ class _Making:
         self._column = {symbol: i for i, symbol in enumerate(symbols)}
         self._traded, self._paid, self._given, self._lacking = (np.zeros(shape) for _ in range(4))
         self._fees = np.zeros(len(dates))
+        self._others: dict[str, float] = {}
 
-    def _place(self, day: dt.date, symbol: str) -> tuple[int, int] | None:
-        """Row and column; None after the last session."""
+    def _place(self, day: dt.date, symbol: str, shares: float) -> tuple[int, int] | None:
+        """Row and column; None after the last session, and for other names before the comparison begins."""
         row = int(np.searchsorted(self._dates, np.datetime64(day, "D")))
         if row == len(self._dates):
             return None
-        if symbol not in self._column:
-            if row == 0:
-                return None  # traded and possibly sold again before the comparison begins
+        if symbol in self._column:
+            return row, self._column[symbol]
+        if row > 0:
             raise DataError(f"{symbol} was traded on {day} and is not among the compared names; add it")
-        return row, self._column[symbol]
+        self._others[symbol] = self._others.get(symbol, 0.0) + shares
+        return None
 
     def trade(self, day: dt.date, symbol: str, shares: float, price: float, fee: float) -> None:
-        at = self._place(day, symbol)
+        at = self._place(day, symbol, shares)
         if at is not None:
             self._traded[at] += shares
             self._paid[at] += shares * price
             self._fees[at[0]] += fee
 
     def give(self, day: dt.date, symbol: str, shares: float) -> None:
-        at = self._place(day, symbol)
+        at = self._place(day, symbol, shares)
         if at is not None:
             self._given[at] += shares
 
     def lack(self, day: dt.date, symbol: str, shares: float) -> None:
-        at = self._place(day, symbol)
-        if at is not None:
+        at = self._place(day, symbol, 0.0)
+        if at is not None and day >= self._dates[0].item():
             self._lacking[at] += shares
 
     def history(self, close: Float2D, flows: Float1D, nav: Float1D) -> BookHistory:
-        shares = np.round(np.cumsum(self._traded + self._given, axis=0), 9)
+        held = [symbol for symbol, shares in self._others.items() if abs(shares) > SHARES_TINY]
+        if held:
+            raise DataError(
+                f"{held[0]} is held since before {self._dates[0]} and is not among the compared names"
+            )
+        shares: Float2D = np.cumsum(self._traded + self._given, axis=0)
+        # Sums of fractions of shares: 0.1 + 0.2 - 0.3 shares are none.
+        shares[np.abs(shares) < SHARES_TINY] = 0.0
+        # The first session is where the comparison begins; what was traded up to it is in its shares.
+        self._traded[0], self._paid[0], self._fees[0] = 0.0, 0.0, 0.0
         return BookHistory(
             self._dates,
             self._symbols,

@@ -158,9 +158,8 @@ def lines_of(record: Mapping[str, Any]) -> list[str]:
     lines += [f"{name}: {value}" for name, value in _money_rows(money)]
     unknown = f", {record['fees_unknown']} fees not known yet" if record["fees_unknown"] else ""
     hand = f", {record['fills_by_hand']} by hand" if record["fills_by_hand"] else ""
-    lines.append(
-        f"traded: {usd(record['traded_usd'])} in {record['fills']} fills{hand}, fees {usd(record['fees_usd'], 2)}{unknown}"
-    )
+    fees = f"fees {usd(record['fees_usd'], 2)}{unknown}"
+    lines.append(f"traded: {usd(record['traded_usd'])} in {record['fills']} fills{hand}, {fees}")
     for found in record["shortfall"]:
         parts = ", ".join(f"{name} {value}" for name, value in _shortfall_rows(found))
         lines.append(f"shortfall of the orders of {found['session']}: {parts}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ares7.errors import DataError
-from ares7.run_files import to_json
 
 FILE = "heartbeat.json"
 
@@ -73,7 +72,7 @@ class Heartbeat:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Not flushed to the disk: after a power cut no process lives that it could speak for.
-            temporary.write_text(to_json(content), encoding="utf-8")
+            temporary.write_text(json.dumps(content), encoding="utf-8")
             temporary.replace(self.path)
         except OSError:
             return False

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -89,6 +90,8 @@ class LivePanel:
     def __init__(self, roster: Roster, config: DataConfig, needs: frozenset[str], warmup: int) -> None:
         self.roster, self._config, self._needs, self.warmup = roster, config, needs, warmup
         self.start: np.datetime64 | None = None
+        self.conductor: Any = None
+        """What admits the strategy's orders (`live.conductor.Conductor`); None lets all pass."""
         self._column = {name: i for i, name in enumerate(roster.symbols)}
         self._role = {symbol: role for role, symbol in roster.indices.items()}
         self._history: dict[str, DailyBars] = {}

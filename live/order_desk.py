@@ -64,6 +64,7 @@ class OrderDesk:
         self.shadow_orders: list[OrderTicket] = []
         self._client, self._book, self._options = client, book, options
         self._now, self._note, self._run_id = now, note, run_id
+        self._session: dt.date | None = None
         self._numbers = collections.Counter[tuple[str, int, str]]()
         self._doubts: dict[str, dt.datetime] = {}
         self._cancelled: dict[str, dt.datetime] = {}
@@ -79,9 +80,17 @@ class OrderDesk:
 
     # Out
 
+    def name_orders(self, session: dt.date, run_id: str) -> None:
+        """Name the orders that follow after a session and a rebalance: the same in every process.
+
+        The first order of a contract and side gets number 1, whatever was sent before.
+        """
+        self._session, self._run_id = session, run_id
+        self._numbers.clear()
+
     def new_ref(self, facts: ContractFacts, side: str) -> str:
         """Return a new order reference (rulings 27)."""
-        day = f"{self._now():%Y%m%d}"
+        day = f"{self._session or self._now():%Y%m%d}"
         if not self._run_id:
             seed = f"{self._book.account} {self._client.target.client_id} {system_clock().isoformat()}"
             self._run_id = hashlib.sha256(seed.encode()).hexdigest()[:8]

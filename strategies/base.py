@@ -123,22 +123,28 @@ class PortfolioStrategy(bt.Strategy):
         self.decided = targets = type(self).weights(panel, self._settings)
         if not targets.decide[-1]:
             return
-        held = np.zeros(len(panel.symbols))
+        held, working = np.zeros(len(panel.symbols)), np.zeros(len(panel.symbols))
         for column, feed in self._feeds.items():
             held[column] = self.broker.getposition(feed).size
+            working[column] = self.broker.open_shares(feed)
         close, bar = self._live.prices(held)
+        nav = net_asset_value(self.broker.getcash(), held, close)
         basket = decide_orders(
             targets.weights[-1],
-            held,
+            # What works may still fill: an order is for the difference to both (R4).
+            held + working,
             close,
             bar,
-            net_asset_value(self.broker.getcash(), held, close),
+            nav,
             whole=True,
             min_trade_nav=self._account.min_trade_nav,
         )
-        for order in self.broker.get_orders_open():
-            self.cancel(order)
+        conductor = self._live.conductor
+        if conductor is not None:
+            basket = conductor(panel, targets, held, working, close, bar, nav, self.broker.getcash(), basket)
         self._submit_singly(basket, OrderKind.DECISION, bool(targets.on_switch[-1]))
+        if conductor is not None:
+            conductor.carried_out()
 
     def _someone_listens(self) -> bool:
         """Whether something attached needs real order or trade notifications, which baskets do not make."""

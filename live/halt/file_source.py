@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ares7.errors import Ares7Error, CheckFailed, DataError
-from ares7.run_files import to_json
 from live.halt.level import HaltLevel, HaltRecord
 
 FILE, LOCK, LOG = "halt.json", ".halt.lock", "halt-log.jsonl"
@@ -164,7 +163,7 @@ class HaltFile:
         temporary = self.folder / f".halt-{os.getpid()}-{secrets.token_hex(4)}.json"
         try:
             with temporary.open("wb") as file:
-                file.write(to_json({"schema": SCHEMA, **record.to_dict()}).encode())
+                file.write(json.dumps({"schema": SCHEMA, **record.to_dict()}).encode())
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.path)

@@ -125,9 +125,9 @@ class OperatorJournal(JournalReader):
 
 def _check_unchanged(connection: sa.Connection, adjustment: rows.Adjustment) -> None:
     if adjustment.kind == rows.IGNORE:
-        held = ignored_of(connection).get(adjustment.con_id, 0.0)
+        held = ignored_of(connection, adjustment.con_id).get(adjustment.con_id, 0.0)
     else:
-        position = positions_of(connection).get(adjustment.con_id)
+        position = positions_of(connection, adjustment.con_id).get(adjustment.con_id)
         held = 0.0 if position is None else position.shares
     if held != adjustment.before_shares:
         raise RowRefused(

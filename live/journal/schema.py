@@ -161,7 +161,7 @@ fills = _table(
     _text("root"),
     _number("revision"),
     _text("ref", index=True),
-    _number("con_id"),
+    sa.Column("con_id", sa.BigInteger, nullable=False, index=True),
     _text("symbol"),
     _text("side"),
     _float("shares"),
@@ -238,7 +238,7 @@ differences = _table(
 )
 adjustments = _table(
     "adjustments",
-    _number("con_id"),
+    sa.Column("con_id", sa.BigInteger, nullable=False, index=True),
     _text("symbol"),
     _text("kind"),
     _float("shares"),

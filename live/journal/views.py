@@ -16,15 +16,22 @@ def _rounded(sum_of: str) -> str:
 _DONE = ", ".join(f"'{stage}'" for stage in DONE)
 _SIGNED = "CASE side WHEN 'BUY' THEN shares ELSE -shares END"
 
+
 VIEWS: dict[str, str] = {
     # What counts of each execution: its highest revision.
     "v_fills": """
         SELECT f.* FROM fills f
-        WHERE f.revision = (SELECT MAX(g.revision) FROM fills g WHERE g.root = f.root)
+        WHERE NOT EXISTS (SELECT 1 FROM fills g WHERE g.root = f.root AND g.revision > f.revision)
     """,
     "v_fees": """
         SELECT e.* FROM fees e
-        WHERE e.id = (SELECT g.id FROM fees g WHERE g.root = e.root ORDER BY g.revision DESC, g.id DESC LIMIT 1)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM fees g
+            WHERE g.root = e.root AND (g.revision > e.revision OR (g.revision = e.revision AND g.id > e.id))
+        )
+    """,
+    "v_stages": """
+        SELECT s.* FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stages t WHERE t.ref = s.ref AND t.id > s.id)
     """,
     "v_filled": f"""
         SELECT f.ref AS ref, {_rounded("f.shares")} AS filled,
@@ -39,11 +46,8 @@ VIEWS: dict[str, str] = {
             i.good_till, i.oca_group, i.parent_id, i.transmit, i.outside_hours, i.algo, i.algo_params,
             COALESCE(s.stage, 'intent') AS stage, s.at AS stage_at, COALESCE(s.reason, '') AS stage_reason,
             COALESCE(x.filled, 0) AS filled, x.average_price, x.fee_usd,
-            CASE WHEN COALESCE(s.stage, 'intent') IN ({_DONE}) OR COALESCE(x.filled, 0) >= i.quantity
-                THEN 1 ELSE 0 END AS done
-        FROM intents i
-        LEFT JOIN stages s ON s.id = (SELECT MAX(t.id) FROM stages t WHERE t.ref = i.ref)
-        LEFT JOIN v_filled x ON x.ref = i.ref
+            CASE WHEN s.stage IN ({_DONE}) THEN 1 WHEN x.filled >= i.quantity THEN 1 ELSE 0 END AS done
+        FROM intents i LEFT JOIN v_stages s ON s.ref = i.ref LEFT JOIN v_filled x ON x.ref = i.ref
     """,  # noqa: S608 - words of our own
     # Ours only: executions of journalled orders, and what the operator adopted or accepted.
     "v_positions": f"""

@@ -10,6 +10,7 @@ import pytest
 
 from ares7.errors import ConfigError, MissingData, ServiceUnavailable
 from live.bt_order import IBOrder
+from live.double.history import from_closes
 from tests.bridge.stepping import run_bridge, told
 
 
@@ -377,6 +378,20 @@ def test_a_feed_can_be_resampled_and_its_clone_traded(gateway, connect, history)
     assert [o.status for o in outcome.strategy.heard if o.data is clone][-1] == bt.Order.Completed
     assert outcome.strategy.broker.getposition(daily).size == 10
     assert outcome.strategy.broker.getposition(clone).size == 10
+
+
+def test_of_many_feeds_only_one_looks_for_messages_in_a_round(double, connect):
+    names = [f"N{i}" for i in range(30)]
+    history = from_closes("2023-01-03", {name: [100.0] * 12 for name in names})
+    gateway = double(history, start="2023-01-05 10:00")
+    store = connect(gateway, until=history.dates[8].astype(object))
+    looked, rounds = [], []
+    pump, notes = store.pump, store.get_notifications
+    store.pump = lambda wait=0.0: (looked.append(wait), pump(wait))
+    store.get_notifications = lambda: (rounds.append(1), notes())[1]
+    run_bridge(store, gateway, Idle, names)
+    # Once by a feed, and once by the broker.
+    assert len(looked) <= 2 * len(rounds) + 2
 
 
 def test_an_order_is_a_live_one_whose_state_nobody_else_sets():

@@ -431,6 +431,15 @@ def test_a_lost_connection_shows_on_every_feed_until_it_is_back(gateway, connect
     assert states == [data.LIVE, data.CONNBROKEN, data.LIVE]
 
 
+def test_a_bar_that_is_not_later_than_the_latest_is_dropped(gateway, connect):
+    data = connect(gateway).getdata(symbol="AAPL", source="five_seconds")
+    start = dt.datetime(2024, 1, 3, 15, tzinfo=UTC)
+    bars = [Bar(start.date(), start + dt.timedelta(seconds=5 * i), 1.0, 1.0, 1.0, 1.0, 0.0) for i in range(3)]
+    for i in (0, 1, 1, 0, 2):
+        data.push(bars[i])
+    assert [bar for bar, _ in data._queue] == bars
+
+
 def test_a_growing_bar_that_goes_back_in_time_is_ignored():
     bars = GrowingBars(dt.timedelta(minutes=1), dt.timedelta(seconds=5))
 

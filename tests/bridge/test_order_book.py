@@ -131,6 +131,14 @@ def test_a_fee_that_ib_marks_as_unset_is_no_fee():
     assert book.unpaid_since() == NOW
 
 
+def test_a_fee_of_an_execution_that_was_corrected_meanwhile_does_not_come_back():
+    book, holdings = a_book(), Holdings()
+    first, second = execution(1, 50.0, 10.0), execution(1, 60.0, 10.0, revision=2)
+    for message in (first, second, fee(second, 0.6), fee(first, 0.5)):
+        feed(book, holdings, message)
+    assert holdings.cash == pytest.approx(-600.6)
+
+
 def test_executions_and_orders_of_another_account_are_ignored():
     book = a_book()
     assert book.on_execution(execution(1, 50.0, 10.0, account="DU2")) == []

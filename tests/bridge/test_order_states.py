@@ -55,6 +55,16 @@ def test_a_fill_that_overtakes_the_cancellation_completes_the_order(desk):
     desk.same_as_gateway()
 
 
+def test_a_fill_that_overtakes_the_cancellation_and_waits_for_its_fee_is_not_told_as_cancelled(desk):
+    order = desk.resting()
+    desk.broker.cancel(order)
+    desk.rounds()
+    desk.control.arm(on="commissionReport", do="delay", seconds=4.0)
+    desk.control.fill_after_cancel(order.ib_ref, 99.0)
+    desk.later(20, step=1.0)
+    assert desk.told(order) == ["Submitted", "Accepted", "Completed"]
+
+
 def test_a_fill_after_a_cancellation_was_told_is_still_booked_and_told(desk):
     order = desk.resting()
     desk.broker.cancel(order)
@@ -290,6 +300,42 @@ def test_a_commission_that_comes_after_the_cash_was_taken_over_is_not_charged_tw
     desk.later(400, step=20.0)
     desk.same_as_gateway()
     assert order.executed.comm > 0
+
+
+def test_cash_is_not_taken_over_while_a_fee_is_on_its_way(gateway, connect):
+    desk = make(gateway, connect, cash_settle_s=5.0, fee_patience_s=300.0)
+    desk.control.set(commission="late", commission_delay=60.0)
+    desk.buy(100)
+    desk.later(90)
+    desk.same_as_gateway()
+    assert not any("without a trade" in note for note in desk.notes)
+
+
+def test_a_position_that_vanished_while_nobody_was_connected_is_taken_over(desk):
+    desk.buy(100)
+    desk.rounds()
+    desk.control.drop()
+    desk.control.set_position("AAPL", 0.0)
+    desk.back()
+    desk.later(20)
+    assert desk.broker.getposition(desk.data).size == 0
+    assert any("taken over" in note for note in desk.notes)
+
+
+def test_fills_of_days_that_were_missed_are_taken_over_from_positions_and_cash(gateway, connect):
+    desk = make(gateway, connect, cash_settle_s=30.0)
+    order = desk.resting()
+    desk.control.call(lambda g: g.actions.refuse())
+    desk.control.drop()
+    desk.control.fill(order.ib_ref, 98.0)
+    for _ in range(2):
+        desk.control.end_session(60.0)
+    desk.control.call(lambda g: g.actions.accept())
+    desk.back()
+    desk.later(120, step=10.0)
+    assert not order.alive()
+    assert "ended while nobody was connected" in order.reason
+    desk.same_as_gateway()
 
 
 def test_a_corrected_price_moves_cash_and_the_average_price(desk):

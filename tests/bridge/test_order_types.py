@@ -239,14 +239,14 @@ def test_a_part_of_a_bracket_can_be_cancelled_before_it_leaves(desk):
     assert len(desk.control.book().working) == 2
 
 
-def test_the_exits_of_a_rejected_entry_are_cancelled(double, connect, history):
-    gateway = double(history, start=f"{history.dates[5]} 10:00", accounts={"DU1234567": 1000.0})
-    desk = Desk(connect(gateway), gateway)
-    parent, stop, limit = bracket(desk, 500, entry=90.0, stop=40.0, limit=150.0)
-    desk.later(60)
-    assert parent.status == Order.Rejected
-    assert not stop.alive()
-    assert not limit.alive()
+def test_the_exits_of_a_rejected_entry_are_cancelled(desk):
+    desk.control.set(short_sales=False)
+    entry = desk.sell(50, exectype=Order.Limit, price=150.0, transmit=False)
+    stop = desk.buy(50, exectype=Order.Stop, price=190.0, parent=entry, transmit=False)
+    limit = desk.buy(50, exectype=Order.Limit, price=50.0, parent=entry)
+    desk.later(30)
+    assert entry.status == Order.Rejected
+    assert [stop.status, limit.status] == [Order.Canceled, Order.Canceled]
     assert desk.control.book().working == ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from live.halt import HaltFile
+from live.halt.file_source import HaltFile
 from tests.halt.clocks import Alarms, Clock
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live.halt import ClosingOrder, Placed, flatten_plan
+from live.halt.flatten import ClosingOrder, Placed, flatten_plan
 
 APPLE, IBM = 265598, 8314
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+import live.halt.file_source as module
 from ares7.errors import Ares7Error, CheckFailed, ConfigError, DataError
-from live.halt import HaltFile, HaltLevel, HaltRecord, HaltSwitch
-from live.halt import file_source as module
+from live.halt.file_source import HaltFile
+from live.halt.level import HaltLevel, HaltRecord
+from live.halt.switch import HaltSwitch
 from tests.halt.clocks import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +31,8 @@ def level_of(file, alarms, clock):
 def in_another_process(code: str, folder: Path) -> subprocess.Popen:
     """Start Python with a halt file named ``file`` in ``folder``."""
     head = (
-        "import datetime as dt, sys, time\nfrom pathlib import Path\nfrom live.halt import HaltFile, HaltLevel\n"
+        "import datetime as dt, sys, time\nfrom pathlib import Path\nfrom live.halt.file_source import HaltFile\n"
+        "from live.halt.level import HaltLevel\n"
         "file = HaltFile(Path(sys.argv[1]), lambda: dt.datetime.now(dt.UTC))\n"
     )
     return subprocess.Popen(

@@ -9,7 +9,8 @@ import pytest
 
 from ares7.limits import LimitParams, Limits, Name
 from live.client.order_messages import OrderTicket
-from live.halt import HaltLevel, HaltSwitch
+from live.halt.level import HaltLevel
+from live.halt.switch import HaltSwitch
 from live.order_state import Fill, Known, Stage
 from live.pre_trade import Book, Day, PreTrade
 from tests.halt.clocks import START

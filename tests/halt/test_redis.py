@@ -13,8 +13,9 @@ import time
 import pytest
 
 from ares7.errors import ConfigError
-from live.halt import HaltLevel, HaltSwitch
+from live.halt.level import HaltLevel
 from live.halt.redis_source import MEMORY, POLL_S, RETRY_S, RedisSource, RememberedRedis, connect
+from live.halt.switch import HaltSwitch
 
 redis = pytest.importorskip("redis")
 KEY = "ares7:halt"

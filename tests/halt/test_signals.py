@@ -10,8 +10,9 @@ import threading
 import pytest
 
 from ares7.errors import ConfigError
-from live.halt import HaltLevel, HaltSwitch
+from live.halt.level import HaltLevel
 from live.halt.signal_source import SignalSource
+from live.halt.switch import HaltSwitch
 
 
 @pytest.fixture

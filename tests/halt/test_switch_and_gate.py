@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from ares7.limits import LimitParams, Limits
-from live.halt import HaltLevel, HaltRecord, HaltStanding, HaltSwitch, halt_verdict, verdict
+from live.halt.gate import halt_verdict, verdict
 from live.halt.journal_source import JournalSource
+from live.halt.level import HaltLevel, HaltRecord
+from live.halt.switch import HaltStanding, HaltSwitch
 from tests.halt.clocks import START
 from tests.limits.accounts import VIEW, only, order, view
 

@@ -15,7 +15,8 @@ import pytest
 
 from ares7.errors import DataError
 from ares7.halt_config import HaltConfig
-from live.halt import HaltFile, HaltLevel
+from live.halt.file_source import HaltFile
+from live.halt.level import HaltLevel
 from live.heartbeat import Beat, Heartbeat, life_of, read_beat, started_of
 from live.watchdog import Watchdog, trouble_of
 from tests.halt.clocks import START
@@ -81,7 +82,8 @@ def test_a_frozen_runner_is_told_at_once_and_lives_on_when_it_is_continued(runne
 
 def test_a_frozen_runner_can_still_be_halted_and_finds_the_halt_when_it_wakes(tmp_path, alarms, clock):
     code = (
-        "import datetime as dt, sys, time\nfrom pathlib import Path\nfrom live.halt import HaltFile, HaltSwitch\n"
+        "import datetime as dt, sys, time\nfrom pathlib import Path\nfrom live.halt.file_source import HaltFile\n"
+        "from live.halt.switch import HaltSwitch\n"
         "file = HaltFile(Path(sys.argv[1]), lambda: dt.datetime.now(dt.UTC))\nfile.prepare()\n"
         "switch = HaltSwitch([file], lambda *a: None, lambda: dt.datetime.now(dt.UTC))\n"
         "print('up', flush=True)\n"

@@ -9,7 +9,7 @@ import yaml
 
 from ares7.halt_config import HaltConfig
 from ares7.limits import LimitParams
-from live.halt import HaltLevel
+from live.halt.level import HaltLevel
 from live.halt.signal_source import LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]

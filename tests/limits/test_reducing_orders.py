@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ares7.limits import AccountView, LimitParams, Limits, Name, ProposedOrder, Working
 from ares7.limits.view import reduces_exposure
-from live.halt import HaltLevel, HaltRecord, HaltStanding, verdict
+from live.halt.gate import verdict
+from live.halt.level import HaltLevel, HaltRecord
+from live.halt.switch import HaltStanding
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 SHARES = st.integers(1, 10**6).map(float)
