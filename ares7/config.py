@@ -19,6 +19,7 @@ from ares7.errors import ConfigError, LookaheadError
 from ares7.goals import Goals
 from ares7.halt_config import HaltConfig
 from ares7.limits.params import LimitParams
+from ares7.live_config import LiveConfig as LiveConfig
 from ares7.overlay.params import Engine, OverlaySettings
 from ares7.search_config import SearchConfig
 
@@ -195,29 +196,6 @@ class DailyConfig(_Section):
         if len(set(value)) != len(value):
             raise ValueError(f"an engine is named twice in {list(value)}")
         return value
-
-
-class LiveConfig(_Section):
-    """The gateway and how to trade through it (docs/live.md)."""
-
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=4002, ge=1, le=65535)
-    """4002 is IB Gateway's port for paper accounts, 4001 for real ones; paper or real is decided by the account."""
-    client_id: int = Field(default=7, ge=0, lt=2**31 - 1)
-    """Orders belong to it: one for each program, and always the same."""
-    account: str = ""
-    """Empty: the only account of the login."""
-    library: Literal["ib_insync", "ib_async"] = "ib_insync"
-    time_zone: str = "America/New_York"
-    """Zone that TWS or IB Gateway was told to use at login."""
-    clock: Literal["system", "gateway"] = "system"
-    """``gateway`` is for a double on this machine, whose days last seconds."""
-    on_missing: Literal["skip", "abort"] = "skip"
-    """When a name has no bar of the session in time: decide without it, or stop."""
-    bar_delay_s: float = Field(default=1200.0, ge=0)
-    """From the close to the first request for its bars; VIX settles a quarter of an hour later."""
-    bar_patience_s: float = Field(default=5400.0, gt=0)
-    """From the close until a missing bar is given up."""
 
 
 class Config(_Section):

@@ -1,4 +1,4 @@
-"""What the verbs of the account do: ``status``, ``positions``, ``orders``, ``reconcile``, ``adopt``, ``explain``.
+"""What the verbs of the account do: ``status positions orders flows reconcile adopt explain``.
 
 All but ``reconcile`` and ``adopt`` read files alone: they work while the gateway or the runner is gone.
 """
@@ -51,6 +51,10 @@ def add_account_verbs(verb: Any, source: argparse.ArgumentParser, call: Callable
     made = verb("orders", call, kept, text=orders.__doc__)
     made.add_argument("--date", metavar="DATE", help="session of the decision; default: the latest one")
     made.set_defaults(act=orders)
+    made = verb("flows", call, kept, text=flows.__doc__)
+    made.add_argument("--name", nargs=2, metavar=("ID", "KIND"), help="say what an unknown flow was")
+    made.add_argument("--text", default="", metavar="TEXT", help="kept with the name")
+    made.set_defaults(act=flows)
     made = verb("reconcile", call, kept, place, text=reconcile.__doc__)
     made.add_argument(
         "--accept",
@@ -143,6 +147,24 @@ def orders(call: Call) -> Done:
     return Done(found, lines)
 
 
+def flows(call: Call) -> Done:
+    """Money in and out, and what it was: deposit, withdrawal, dividend, interest, fee, tax, corporate_action."""
+    from live.account_view import flows_of
+    from live.flows import named
+    from live.journal.operator_journal import OperatorJournal
+
+    if call.args.name is None:
+        with _reading(call) as journal:
+            return Done(*flows_of(journal))
+    number, kind = call.args.name
+    with OperatorJournal.open(*_where(call)) as written:
+        found = [flow for flow in written.flows() if str(flow.id) == number]
+        if not found:
+            raise ConfigError(f"there is no flow {number}; run.py flows lists them")
+        written.flow(named(found[0], kind, call.args.text))
+        return Done(*flows_of(written))
+
+
 @contextmanager
 def _connected(call: Call, account: str) -> Iterator[Client]:
     """A connection that sends no orders, beside the runner's own."""
@@ -179,13 +201,14 @@ Decide = Callable[[Sequence["Difference"]], "list[Acceptance]"]
 def _compare(call: Call, decide: Decide) -> tuple[list[Difference], list[Acceptance], Reconciler]:
     """Compare with the gateway, take over what the operator decided, compare again."""
     from live.journal.operator_journal import OperatorJournal
+    from live.reconcile.hints import PriceHints
     from live.reconcile.journal_side import JournalAdapter, adjustments_of
     from live.reconcile.rounds import Reconciler
 
     with OperatorJournal.open(*_where(call)) as journal, _connected(call, journal.account) as client:
         system = call.config.live.clock == "system"
         now: Callable[[], dt.datetime] = _utc_now if system else client.server_time
-        mine = Reconciler(client, JournalAdapter(journal), now)
+        mine = Reconciler(client, JournalAdapter(journal), now, PriceHints(journal, client))
         decisions = decide(mine.round("operator"))
         if decisions:
             journal.adopt(*adjustments_of(decisions, journal, _who(), now()))

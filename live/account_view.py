@@ -140,3 +140,15 @@ def _order(order: JournalOrder) -> dict[str, Any]:
         "average_price": order.average_price,
         "fee_usd": order.fee_usd,
     }
+
+
+def flows_of(journal: JournalReader) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Money in and out, oldest first."""
+    rows = [
+        {"id": f.id, "session": str(f.session), "kind": f.kind, "amount_usd": f.amount_usd, "text": f.text}
+        for f in journal.flows()
+    ]
+    lines = [
+        f"{r['id']:>4} {r['session']} {r['kind']:<16} {r['amount_usd']:>14,.2f}  {r['text']}" for r in rows
+    ]
+    return {"flows": rows}, tuple(lines or ["no money came or went"])

@@ -81,6 +81,8 @@ class Conductor:
     client_id : int
     begin : callable
         ``begin(session, rebalance id)``: names the orders that follow.
+    tell : callable
+        Shows a line to a person.
     """
 
     def __init__(
@@ -94,10 +96,11 @@ class Conductor:
         contracts: Mapping[str, int],
         client_id: int,
         begin: Callable[[dt.date, str], None],
+        tell: Callable[[str], None],
     ) -> None:
         self._journal, self._limits, self._why_not = journal, limits, why_not
         self._strategy, self._digest, self._client_id = strategy, config_digest, client_id
-        self._contracts, self._begin = contracts, begin
+        self._contracts, self._begin, self._tell = contracts, begin, tell
         self._prices: dict[int, float] = {}
         self._session: dt.date | None = None
         self._id = ""
@@ -128,6 +131,7 @@ class Conductor:
         self._session, self._id = session, identity
         self._prices = dict(zip(contracts, proposal.basket.close.tolist(), strict=True))
         self._begin(session, identity)
+        self._tell_refusals(verdicts)
         keep = [v.allowed and c not in started for v, c in zip(verdicts, contracts, strict=True)]
         return _part(proposal.basket, np.array(keep, dtype=bool))
 
@@ -162,6 +166,11 @@ class Conductor:
                 decision_price=self._prices.get(ticket.con_id),
             )
         )
+
+    def _tell_refusals(self, verdicts: list[Verdict]) -> None:
+        refused = [verdict.reason for verdict in verdicts if not verdict.allowed]
+        if refused:
+            self._tell(f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}")
 
     # Rows
 

@@ -142,7 +142,7 @@ def _shortfalls(orders: Sequence[JournalOrder], prices: Mapping[str, DayPrice]) 
 
 def _refused(journal: JournalReader, session: dt.date) -> list[dict[str, str]]:
     """Decisions of the session that limits, a halt or the reconciliation gate did not let through."""
-    quiet = ("order", "unchanged", "below_minimum", "no_bar")
+    quiet = ("order", "hold", "unchanged", "below_minimum", "no_bar")
     return [
         {"symbol": d.symbol, "outcome": d.outcome, "reason": d.reason}
         for rebalance in journal.rebalances(session)

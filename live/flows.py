@@ -235,6 +235,55 @@ def trading_return(nav_before: float, nav: float, flows: Iterable[CashFlow]) -> 
     return nav / start - 1.0 if start > 0 and math.isfinite(nav) else math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class LossBases:
+    """What daily-loss and drawdown limits compare the present NAV with, in USD of the present account.
+
+    Attributes
+    ----------
+    previous_nav : float
+        The latest close, with every event since added: no event is a loss of the day.
+    peak_nav : float
+        What the NAV would be at the height of the time-weighted curve: no deposit and no withdrawal is a drawdown or
+        ends one. At least the present NAV.
+    """
+
+    previous_nav: float
+    peak_nav: float
+
+
+def loss_bases(
+    closes: Sequence[tuple[dt.date, float]], flows: Sequence[CashFlow], session: dt.date, nav: float
+) -> LossBases:
+    """Return what limits on losses compare the present NAV with.
+
+    Parameters
+    ----------
+    closes : sequence of (session, USD)
+        Closing values before ``session``, oldest first; empty before the first one, when nothing was lost yet.
+    flows : sequence of CashFlow
+    session : date
+        The present one.
+    nav : float
+        Now, USD.
+
+    Raises
+    ------
+    DataError
+        As `time_weighted_returns`.
+    """
+    if not closes:
+        return LossBases(nav, nav)
+    last = closes[-1][0]
+    since = [flow for flow in flows if last < flow.session <= session]
+    previous = closes[-1][1] + math.fsum(flow.amount_usd for flow in since)
+    sessions = [day for day, _ in closes] + [session]
+    between = [flow for flow in flows if sessions[0] < flow.session <= session]
+    values = np.array([value for _, value in closes] + [nav])
+    curve = time_weighted_curve(values, flow_series(between, sessions))
+    return LossBases(previous, max(nav, float(nav * (curve.max() / curve[-1]))))
+
+
 def account_figures(
     sessions: Sequence[dt.date], nav: Float1D, flows: Sequence[CashFlow], risk_free: float = 0.0
 ) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from live.client.messages import Bar, BarUpdate, ContractFacts, SubscriptionFail
 from live.data import IBData
 from live.growing_bars import GrowingBars
 from live.history_cache import HistoryCache
-from live.session_bars import SessionBars, Wanted, bars_of
+from live.session_bars import COMPARED, SessionBars, Wanted, bars_of
 from live.store_options import StoreOptions
 from live.trading_clock import Calendar
 
@@ -64,6 +64,8 @@ class MarketFeeds:
         self.datas: list[IBData] = []
         self.finished, self.until = False, until
         self.latest_session = dt.date.min
+        self.again: dt.date | None = None
+        """A session that has closed and is delivered as a live one all the same: nobody has acted on it."""
         self.observe_bars: Callable[[DailyBars], None] | None = None
         self.on_session: Callable[[dt.date], None] | None = None
         self._client, self._options, self._note = client, options, note
@@ -110,14 +112,16 @@ class MarketFeeds:
         latest = calendar.finished(now)
         if now < latest.closes + self._options.bar_delay:
             latest = calendar.finished(latest.opens)
+        if self.again is not None and latest.date == self.again:
+            latest = calendar.finished(latest.opens)
         self.latest_session = latest.date
-        last: dict[str, Bar] = {}
+        last: dict[str, tuple[Bar, ...]] = {}
         for what in ("TRADES", "ADJUSTED_LAST"):
             group = [data for data in daily if data.what == what and data.p.backfill]
             if group:
                 last |= self._backfill(group, what, latest.date)
         if daily:
-            wanted = {data._name: Wanted(_facts(data), data.what, last.get(data._name)) for data in daily}
+            wanted = {data._name: Wanted(_facts(data), data.what, last.get(data._name, ())) for data in daily}
             self._bars = SessionBars(
                 self._client, wanted, calendar, self._options, latest.date, self._note, self.observe_bars
             )
@@ -125,8 +129,8 @@ class MarketFeeds:
             if not data.is_daily:
                 self._subscribe(data)
 
-    def _backfill(self, group: list[IBData], what: str, session: dt.date) -> dict[str, Bar]:
-        """Fill the feeds; returns the last bar of each."""
+    def _backfill(self, group: list[IBData], what: str, session: dt.date) -> dict[str, tuple[Bar, ...]]:
+        """Fill the feeds; returns the last bars of each."""
         # One more than asked: today's unfinished bar may be among them.
         count = max(data.p.backfill for data in group) + 2
         found = self._history([_facts(data) for data in group], what, session, count)
@@ -137,8 +141,7 @@ class MarketFeeds:
                 raise answer
             bars = [bar for bar in bars_of(answer) if bar.session <= session][-data.p.backfill :]
             data.fill(bars)
-            if bars:
-                last[data._name] = bars[-1]
+            last[data._name] = tuple(bars[-COMPARED:])
             if not bars or bars[-1].session < session:
                 data.stale = True
                 self._note(f"{data._name}: no bar of {session} in its history")

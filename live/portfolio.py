@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +51,8 @@ class Portfolio:
         start: dt.date | None = None,
     ) -> None:
         self.config, self.chosen, self.store = config, chosen, store
+        self.closed: Callable[[dt.date], None] | None = None
+        """Is called with each session once the strategy has acted on it."""
         needs, warmup = chosen.settings.requires, chosen.settings.warmup
         self.roster = roster or roster_of(config.data, needs, warmup)
         self.panel = LivePanel(self.roster, config.data, needs, warmup)
@@ -62,6 +65,7 @@ class Portfolio:
             feed = store.getdata(symbol=symbol, kind=kind, adjusted=True)
             feed.live_panel = self.panel
             self.cerebro.adddata(feed)
+        self.cerebro.addanalyzer(_Closes, portfolio=self)
         self.cerebro.addstrategy(chosen.strategy, settings=chosen.settings, account=config.account)
 
     def load(self, sessions: int | None = None) -> None:
@@ -129,3 +133,15 @@ def _until(bars: DailyBars, last: dt.date) -> DailyBars:
         close=bars.close[keep],
         volume=bars.volume[keep],
     )
+
+
+class _Closes(bt.Analyzer):  # type: ignore[misc]
+    """Tells the portfolio that the strategy has acted on a session."""
+
+    params = (("portfolio", None),)
+
+    def next(self) -> None:
+        """After the strategy's own ``next``."""
+        portfolio = self.p.portfolio
+        if portfolio.closed is not None:
+            portfolio.closed(self.strategy.datetime.date(0))

@@ -15,6 +15,8 @@ from live.trading_clock import Calendar
 
 LATEST = 3
 """Bars asked for a session: a name without a bar that day shows its earlier ones."""
+COMPARED = 2
+"""Earlier bars that are compared with what they are now."""
 SETTLES_LATE = {"VIX": dt.timedelta(minutes=15)}
 """Indices that are final only so long after the close (rulings 30)."""
 SAME = 1e-9
@@ -23,11 +25,11 @@ SAME = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a feed of the barrier asks for; ``last`` is the bar it was given last."""
+    """What a feed of the barrier asks for; ``given`` are the last bars it was given, oldest first."""
 
     facts: ContractFacts
     what: str
-    last: Bar | None
+    given: tuple[Bar, ...] = ()
 
 
 def bars_of(found: DailyBars) -> list[Bar]:
@@ -109,7 +111,8 @@ class SessionBars:
     def _publish(self, found: Published, now: dt.datetime) -> Published:
         rescaled, self._rescaled = self._rescaled, {}
         for name, bar in found.bars.items():
-            self._wanted[name] = replace(self._wanted[name], last=bar)
+            wish = self._wanted[name]
+            self._wanted[name] = replace(wish, given=(*wish.given, bar)[-COMPARED:])
         self._calendar = self._calendar.renewed(now)
         self._barrier, self._asked = self._next_barrier(found.session), None
         return replace(found, rescaled={name: x for name, x in rescaled.items() if name in found.bars})
@@ -129,12 +132,19 @@ class SessionBars:
         if isinstance(answer, Exception):
             self._warn(f"{name}: no bar of {self._barrier.session} yet: {answer}")
             return
-        last, taken = self._wanted[name].last, False
-        for bar in bars_of(answer):
+        bars, taken = bars_of(answer), False
+        for bar in bars:
             taken |= self._barrier.offer(name, bar, now)
-            if last is not None and bar.session == last.session and bar.close > 0:
-                factor = bar.close / last.close
-                if abs(factor - 1.0) > SAME:
-                    self._rescaled[name] = factor
+        self._compare(name, {bar.session: bar.close for bar in bars if bar.close > 0})
         if taken and self._observe is not None:
             self._observe(answer)
+
+    def _compare(self, name: str, now: Mapping[dt.date, float]) -> None:
+        """Note by which factor earlier closes changed: all of them by a dividend or split, one by a late correction."""
+        given = [bar for bar in self._wanted[name].given if bar.session in now]
+        factors = [now[bar.session] / bar.close for bar in given]
+        changed = [abs(factor - 1.0) > SAME for factor in factors]
+        if changed and all(changed):
+            self._rescaled[name] = factors[-1]
+        elif any(changed):
+            self._warn(f"{name}: the close of {given[changed.index(True)].session} was corrected later")

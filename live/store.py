@@ -69,6 +69,8 @@ class IBStore:
         The run ends after this session.
     cache : Path, optional
         Folder for daily history (`live.history_cache`); nothing is stored without it.
+    next_order_id : int
+        Order ids begin here at the earliest: one more than the highest in a journal.
 
     Attributes
     ----------
@@ -77,6 +79,8 @@ class IBStore:
     events : OrderEvents
     holdings : Holdings
         Positions and cash: the gateway's at the last synchronisation, and every execution since.
+    on_round : callable or None
+        Is called in every round while the connection is ready.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class IBStore:
         run_id: str = "",
         until: dt.date | None = None,
         cache: Path | None = None,
+        next_order_id: int = 1,
     ) -> None:
         self.options = options or StoreOptions()
         if self.options.clock == "gateway" and host not in LOOPBACK:
@@ -98,7 +103,9 @@ class IBStore:
                 f"clock: gateway is for a double on this machine; {host} has a clock of its own"
             )
         settings = _client_options(self.options, client_options or Options())
-        self.client = Client(host, port, client_id, account, options=settings)
+        self.client = Client(
+            host, port, client_id, account, options=settings, next_order_id=next_order_id
+        )
         self.broker: IBBroker | None = None
         self.holdings = Holdings()
         self.book = OrderBook(account, client_id)
@@ -109,6 +116,7 @@ class IBStore:
         )
         self.feeds = MarketFeeds(self.client, self.options, self.note, cache, until)
         self.problem: Exception | None = None
+        self.on_round: Callable[[], None] | None = None
         self._notes: collections.deque[Any] = collections.deque()
         self._phase = "new"
         self._ready = False
@@ -278,6 +286,8 @@ class IBStore:
                 self._dispatch(first.message)
         self._drain()
         if self._ready:
+            if self.on_round is not None:
+                self.on_round()
             self._act()
 
     def _drain(self) -> None:

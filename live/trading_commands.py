@@ -1,4 +1,4 @@
-"""What the trading verbs do between the command line and the gateway: ``gateway``, ``doctor``, ``live``."""
+"""What the trading verbs do between the command line and the gateway: ``gateway``, ``doctor``, ``live``, ``paper``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from live.commands import Call, Done
 if TYPE_CHECKING:
     from ares7.config import LiveConfig
     from live.client.options import Options
-    from live.store import IBStore
+    from live.interlock import Verb
 
 SHADOW_CLIENT_OFFSET = 1000
 """A shadow run has a client id of its own, so that it never meets the orders of the one that trades."""
@@ -47,12 +47,16 @@ def add_trading_verbs(
     add_arguments(made)
     made.set_defaults(act=gateway)
     verb("doctor", call, place, text=doctor.__doc__).set_defaults(act=doctor)
-    made = verb("live", call, source, place, text=live.__doc__)
-    made.add_argument(
-        "--shadow", action="store_true", help="show the orders and send none; the only mode so far"
-    )
-    made.add_argument("--sessions", type=int, metavar="N", help="end after so many sessions")
-    made.set_defaults(act=live)
+    for name, act in (("live", live), ("paper", paper)):
+        made = verb(name, call, source, place, text=act.__doc__)
+        made.add_argument("--sessions", type=int, metavar="N", help="end after so many sessions")
+        made.add_argument("--once", action="store_true", help="one session and out, for cron")
+        made.set_defaults(act=act)
+        if act is live:
+            made.add_argument(
+                "--shadow", action="store_true", help="show the orders and send none: the default"
+            )
+            made.add_argument("--arm", action="store_true", help="send them")
 
 
 def gateway(args: argparse.Namespace) -> int:
@@ -99,41 +103,52 @@ def doctor(call: Call) -> Done:
 
 
 def live(call: Call) -> Done:
-    """Run the configured strategy on the gateway's data; in shadow it shows its orders and sends none."""
-    if not call.args.shadow:
-        raise ConfigError("only shadow trading exists so far: run.py live --shadow")
-    if call.args.sessions is not None and call.args.sessions < 1:
-        raise ConfigError(f"--sessions {call.args.sessions} must be at least 1")
-    from live.portfolio import Portfolio
-    from live.store import IBStore
+    """Run the configured strategy on a gateway: shadow shows its orders and sends none; --arm sends."""
+    if call.args.shadow and call.args.arm:
+        raise ConfigError("--shadow and --arm contradict each other; leave one of them out")
+    return _run(call, "live", armed=call.args.arm)
+
+
+def paper(call: Call) -> Done:
+    """Run the configured strategy on a paper account of IB: orders are sent, of simulated money."""
+    return _run(call, "paper", armed=True)
+
+
+def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
+    from live.interlock import Wish
+    from live.runner import Place, Runner
     from live.store_options import StoreOptions
 
-    live_config = _settings(call)
-    shown: list[str] = []
-    store = IBStore(
-        live_config.host,
-        live_config.port,
-        live_config.client_id + SHADOW_CLIENT_OFFSET,
-        live_config.account,
-        options=StoreOptions(
+    if call.args.sessions is not None and call.args.sessions < 1:
+        raise ConfigError(f"--sessions {call.args.sessions} must be at least 1")
+    given = _settings(call)
+    place = Place(
+        given.host,
+        given.port,
+        given.client_id if armed else given.client_id + SHADOW_CLIENT_OFFSET,
+        given.account,
+        StoreOptions(
             calendar=call.config.data.calendar,
-            clock=live_config.clock,
-            on_missing=live_config.on_missing,
-            bar_delay_s=live_config.bar_delay_s,
-            bar_patience_s=live_config.bar_patience_s,
-            shadow=True,
+            clock=given.clock,
+            on_missing=given.on_missing,
+            bar_delay_s=given.bar_delay_s,
+            bar_patience_s=given.bar_patience_s,
         ),
-        client_options=_options(live_config, read_only=True),
+        _options(given),
+        call.config.halt.folder,
     )
-    chosen = call.choose(call.config.strategy.name, call.config.strategy_params)
-    portfolio = Portfolio(call.config, chosen, store)
-    portfolio.cerebro.addstorecb(lambda text, *_, **__: _tell(str(text), shown))
-    try:
-        portfolio.load(sessions=call.args.sessions)
-        _tell(_greeting(store, portfolio), shown)
-        portfolio.cerebro.run()
-    finally:
-        store.stop()
+    shown: list[str] = []
+    runner = Runner(
+        call.config,
+        call.choose(call.config.strategy.name, call.config.strategy_params),
+        place,
+        # What was typed in the file counts, not what the command line says.
+        Wish(verb, armed, call.config.live.mode, call.config.live.account),
+        lambda text: _tell(text, shown),
+        sessions=1 if call.args.once else call.args.sessions,
+        start_now=call.config.live.start == "now",
+    )
+    done = runner.run()
     orders = [
         {
             "ref": t.ref,
@@ -143,20 +158,28 @@ def live(call: Call) -> Done:
             "type": t.order_type,
             "tif": t.tif,
         }
-        for t in store.shadow_orders
+        for t in runner.store.desk.shadow_orders
     ]
-    return Done({"orders": orders, "notes": shown, "sent": 0}, (f"{len(orders)} orders shown, none sent",))
+    sent = done.orders if done.mode.sends else 0
+    content = {
+        "mode": str(done.mode),
+        "sessions": done.sessions,
+        "orders": orders,
+        "sent": sent,
+        "filled": done.filled,
+        "differences": done.differences,
+        "notes": shown,
+    }
+    line = (
+        f"{len(orders)} orders shown, none sent"
+        if not done.mode.sends
+        else (
+            f"{done.sessions} sessions, {sent} orders in the journal, {done.filled} filled, {done.differences} differences"
+        )
+    )
+    return Done(content, (line,), int(done.differences > 0))
 
 
 def _tell(text: str, shown: list[str]) -> None:
     shown.append(text)
     sys.stderr.write(text + "\n")
-
-
-def _greeting(store: IBStore, portfolio: Any) -> str:
-    account = store.client.connected
-    masked = account.account[:2] + "*" * max(len(account.account) - 4, 0) + account.account[-2:]
-    return (
-        f"shadow: account {masked} ({account.kind}), {len(portfolio.roster.symbols)} names, history to "
-        f"{store.latest_session}; next decision after the close of the session that follows"
-    )

@@ -59,7 +59,7 @@ class AccountView:
     traded_usd : USD
         Notional of the orders of this rebalance so far, both sides, filled or working.
     previous_nav : USD
-        NAV of the previous close, plus deposits and less withdrawals since.
+        NAV of the previous close, plus deposits and less withdrawals since; on the first session that at its start.
     peak_nav : USD
         The highest NAV of a close, corrected for deposits and withdrawals since.
     """

@@ -16,7 +16,8 @@ from live.halt.level import HaltLevel, HaltRecord
 from live.halt.switch import Alarm
 
 MEMORY = "halt-redis.json"
-PASSWORD = "ARES7_REDIS_PASSWORD"  # noqa: S105 - the name of the variable that holds it
+VARIABLE = "ARES7_REDIS_PASSWORD"
+"""Of the environment; it holds the password, which no configuration does."""
 POLL_S, RETRY_S, TIMEOUT_S = 1.0, 15.0, 0.25
 
 
@@ -59,7 +60,7 @@ def connect(address: str) -> Keys:
         host=host,
         port=int(port),
         db=int(database or "0"),
-        password=os.environ.get(PASSWORD) or None,
+        password=os.environ.get(VARIABLE) or None,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),

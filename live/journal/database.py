@@ -220,6 +220,10 @@ class Database:
     def _block(self, *, changes: bool) -> Iterator[sa.Connection]:
         with self._mutex, self._translated():
             connection = self._connected()
+            if connection.in_transaction():
+                raise JournalUnavailable(
+                    f"{self.place}: it was called from within one of its own transactions (by a signal handler?)"
+                )
             self._changes = changes
             with connection.begin():
                 yield connection
@@ -230,7 +234,8 @@ class Database:
             yield
         except DBAPIError as error:
             failed = translate(error, self.place)
-            if isinstance(failed, JournalUnavailable):
+            # A server that refused one statement still holds our lock; a file is better opened anew.
+            if error.connection_invalidated or (self.is_sqlite and isinstance(failed, JournalUnavailable)):
                 self._drop()
             raise failed from None
         except SQLAlchemyError as error:

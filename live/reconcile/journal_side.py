@@ -37,7 +37,9 @@ class JournalAdapter:
 
     def __init__(self, journal: JournalReader, writes: Writes | None = None) -> None:
         self._journal, self._writes = journal, writes
-        self._symbols = {fill.con_id: fill.symbol for fill in journal.fills() if fill.ref in journal.refs()}
+        refs = journal.refs()
+        self._symbols = {fill.con_id: fill.symbol for fill in journal.fills() if fill.ref in refs}
+        self._written: tuple[DifferenceRow, ...] | None = None
 
     def book(self, told: GatewayBook) -> JournalBook:
         """Return what the journal says is there; executions as far as they are of sessions that the gateway told."""
@@ -68,9 +70,12 @@ class JournalAdapter:
             self._writes.fill(fill_of(execution))
 
     def compared(self, trigger: str, found: Sequence[Difference], *, complete: bool) -> None:
-        """Write a comparison with its differences."""
-        if self._writes is not None:
-            self._writes.reconciled(Reconciliation(trigger, complete, tuple(_row(d) for d in found)))
+        """Write a comparison with its differences; a periodic one only where it found something else than before."""
+        rows = tuple(_row(d) for d in found)
+        if self._writes is None or (trigger == "periodic" and complete and rows == self._written):
+            return
+        self._writes.reconciled(Reconciliation(trigger, complete, rows))
+        self._written = rows
 
 
 def _decided(adjustments: Iterable[Adjustment]) -> dict[int, dt.datetime]:
@@ -118,3 +123,13 @@ def adjustments_of(
         out.append(Adjustment(one.con_id, one.symbol, kind, one.shares, before, None, who, reason, at=at))
         (aside if ignores else held)[one.con_id] = round(before + one.shares, SHARE_DIGITS)
     return out
+
+
+def owners_of(journal: JournalReader) -> dict[str, bool]:
+    """Return the strategies that traded on this journal, and whether the latest of them still holds something.
+
+    For `live.reconcile.ownership.require_sole_strategy`. What a journal holds belongs to the one that decided last.
+    """
+    traded = [rebalance.strategy for rebalance in journal.rebalances()]
+    holds = bool(journal.positions()) or bool(journal.working())
+    return {strategy: holds and strategy == traded[-1] for strategy in dict.fromkeys(traded)}

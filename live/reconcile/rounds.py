@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ares7.errors import Ares7Error, MissingData
+from live.client.messages import Connected, Message, Restored, State, StateChanged
 from live.client.order_messages import CompletedOrder, Execution, OpenOrder
 from live.reconcile.differences import differences, missing_fills, rivals
 from live.reconcile.gate import Answer, Gate
@@ -94,6 +95,8 @@ class Reconciler:
         UTC.
     hints : callable, optional
         Prices and dividends by contract, for the contracts that differ.
+    pause : callable, optional
+        Lets time pass, and messages arrive, before a second look: what only lagged is no difference.
 
     Attributes
     ----------
@@ -108,15 +111,30 @@ class Reconciler:
         journal: JournalSide,
         now: Callable[[], dt.datetime],
         hints: Callable[[Sequence[int]], Mapping[int, Hint]] | None = None,
+        pause: Callable[[], None] | None = None,
     ) -> None:
         self.gate = Gate()
         self._gateway, self._journal, self._now, self._hints = gateway, journal, now, hints
+        self._pause = pause
         self.told: GatewayBook | None = None
         self._compared: dt.datetime | None = None
 
     def interrupted(self, reason: str) -> None:
         """Shut the gate: the connection was lost, so what was known may be old."""
         self.gate.shut(reason)
+
+    def heard(self, message: Message) -> None:
+        """Shut the gate when a message of the connection says that something may have been missed.
+
+        Give it to `live.store.IBStore.listen`.
+        """
+        match message:
+            case StateChanged() if message.state is not State.READY:
+                self.interrupted(f"the connection is {message.state}: {message.reason}")
+            case Connected():
+                self.interrupted(f"connected again (connection {message.generation}), and not compared yet")
+            case Restored():
+                self.interrupted("connectivity with the servers is back, and not compared yet")
 
     def due(self, every: dt.timedelta) -> bool:
         """Whether the gate is shut or the last comparison is older than ``every``."""
@@ -156,13 +174,21 @@ class Reconciler:
         return self.gate.differences
 
     def _compare(self) -> tuple[GatewayBook, JournalBook, list[Difference]]:
-        gateway = ask(self._gateway, self.gate, self._now)
-        for execution in missing_fills(self._journal.book(gateway), gateway):
-            self._journal.take(execution)
-        journal = self._journal.book(gateway)
-        found = differences(journal, gateway)
+        """Compare, and look again before shares count as different: a fill may fall between two answers."""
+        gateway, journal, found = self._look()
+        if any(d.shares for d in found):
+            if self._pause is not None:
+                self._pause()
+            gateway, journal, found = self._look()
         if self._hints is not None and found:
             wanted = sorted({d.con_id for d in found if d.con_id})
             found = differences(journal, gateway, self._hints(wanted))
         self.told = gateway
         return gateway, journal, found
+
+    def _look(self) -> tuple[GatewayBook, JournalBook, list[Difference]]:
+        gateway = ask(self._gateway, self.gate, self._now)
+        for execution in missing_fills(self._journal.book(gateway), gateway):
+            self._journal.take(execution)
+        journal = self._journal.book(gateway)
+        return gateway, journal, differences(journal, gateway)

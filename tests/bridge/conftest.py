@@ -24,9 +24,9 @@ HANGS_AFTER, LONG_ONES_HANG_AFTER = 150.0, 1800.0
 COUNT = int(os.environ.get("ARES7_INTERLEAVINGS", "200"))
 """Random interleavings that are tried."""
 FAST = {
-    "connect_timeout_s": 2.0,
-    "request_timeout_s": 3.0,
-    "stop_timeout_s": 3.0,
+    "connect_timeout_s": 10.0,
+    "request_timeout_s": 10.0,
+    "stop_timeout_s": 5.0,
     "messages_per_s": 0,
     "reconnect": Reconnect(first_s=0.02, cap_s=0.05),
     "history": HistoryPacing(identical_s=0.0),

@@ -64,7 +64,7 @@ class Desk:
             seconds -= step
             self.rounds(2)
 
-    def until(self, condition, seconds=5.0):
+    def until(self, condition, seconds=20.0):
         """Take rounds until a condition holds, in real time; for what crosses threads."""
         end = time.monotonic() + seconds
         while not condition():

@@ -218,6 +218,22 @@ def test_prices_before_a_dividend_are_rescaled_and_the_latest_is_always_the_trad
     assert any("times 0.98" in note for note in outcome.strategy.notes)
 
 
+def test_a_close_that_is_corrected_later_rescales_nothing(gateway, connect, history):
+    closes, seen = gateway.call(lambda g: g.market.history.close), []
+
+    class Corrects(bt.Strategy):
+        def next(self):
+            seen.append(list(self.data.close.get(size=len(self))))
+            if len(self) == 3:
+                closes[0, 7] += 0.05
+
+    before = history.close[0].copy()
+    store = connect(gateway, until=history.dates[12].astype(object))
+    outcome = run_bridge(store, gateway, Corrects, ["AAPL"])
+    assert seen[-1] == before[5:13].tolist()
+    assert any(f"close of {history.dates[7]} was corrected" in note for note in outcome.strategy.notes)
+
+
 def test_unadjusted_prices_ignore_a_dividend(double, connect, history):
     history = paying(history, 9, 0.98)
     gateway = double(history, start=f"{history.dates[5]} 10:00")
@@ -363,7 +379,7 @@ def drain(store, data):
     return out
 
 
-def wait_for(store, condition, seconds=5.0):
+def wait_for(store, condition, seconds=20.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -44,7 +44,11 @@ class Curve(bt.Analyzer):
     def next(self):
         self.nav[str(self.strategy.datetime.date(0))] = self.strategy.broker.getvalue()
 
-    prenext = nextstart = next
+    def prenext(self):
+        self.next()
+
+    def nextstart(self):
+        self.next()
 
 
 def survivors(config, start, end):

@@ -195,6 +195,15 @@ def test_a_second_permanent_id_of_a_reference_is_told():
     assert HeldTwice("A7-1") in book.on_status(status("Submitted", perm_id=901))
 
 
+def test_an_order_whose_first_message_is_its_fill_was_accepted_before():
+    changes = a_book().on_execution(execution(1, 100.0, 10.0))
+    assert [getattr(change, "stage", "booking") for change in changes] == [
+        Stage.WORKING,
+        "booking",
+        Stage.FILLED,
+    ]
+
+
 def test_a_reference_is_used_once():
     book = a_book()
     with pytest.raises(ValueError, match="used before"):

@@ -59,7 +59,7 @@ def test_a_fill_that_overtakes_the_cancellation_and_waits_for_its_fee_is_not_tol
     order = desk.resting()
     desk.broker.cancel(order)
     desk.rounds()
-    desk.control.arm(on="commissionReport", do="delay", seconds=4.0)
+    desk.control.arm(on="commissionReport", do="swallow", times=0)
     desk.control.fill_after_cancel(order.ib_ref, 99.0)
     desk.later(20, step=1.0)
     assert desk.told(order) == ["Submitted", "Accepted", "Completed"]
@@ -149,6 +149,19 @@ def test_an_order_that_was_swallowed_is_looked_for_and_never_sent_again(desk):
     assert "never reached" in order.reason
     assert desk.same_as_gateway().orders == ()
     assert desk.control.recorder.count("placeOrder") == 1
+
+
+def test_a_gateway_that_refuses_to_answer_is_asked_again_with_pauses(desk):
+    desk.control.arm(on="reqExecutions", do="error", code=322, times=0)
+    order = desk.resting()
+    before = desk.control.recorder.count("reqExecutions")
+    desk.broker.cancel(order)
+    desk.later(20, step=1.0)
+    assert 2 <= desk.control.recorder.count("reqExecutions") - before <= 6
+    assert order.status == bt.Order.Accepted
+    desk.control.call(lambda g: g.faults.clear())
+    desk.later(20)
+    assert order.status == bt.Order.Canceled
 
 
 def test_an_order_that_was_given_up_for_lost_lives_again_when_the_wire_says_so(desk):

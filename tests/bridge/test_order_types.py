@@ -42,6 +42,15 @@ def test_a_market_order_of_an_open_market_is_a_day_order_and_fills_now(desk):
     assert (placed.kind, placed.tif, placed.status) == ("MKT", "DAY", "Filled")
 
 
+def test_a_market_order_leaves_at_once_and_a_limit_order_when_the_step_is_over(desk):
+    desk.buy(10)
+    desk.buy(10, exectype=Order.Limit, price=50.0)
+    desk.store.client.server_time()
+    assert desk.control.recorder.count("placeOrder") == 1
+    desk.rounds()
+    assert desk.control.recorder.count("placeOrder") == 2
+
+
 def test_a_market_order_of_a_closed_market_waits_for_the_opening_auction(closed, history):
     order = closed.buy(100)
     placed = sent(closed, order)

@@ -196,3 +196,19 @@ def test_a_real_server_halts_lifts_hangs_and_dies(server, make, alarms, clock, t
     assert level_of(source, alarms, clock) is HaltLevel.FLATTEN
     assert alarms.codes == ["halt-redis"]
     source.close()
+
+
+def test_the_password_comes_from_the_environment_and_a_wrong_one_is_a_loss(server, make, alarms, monkeypatch):
+    word = os.urandom(8).hex()
+    client = redis.Redis(port=server[1])
+    client.set(KEY, "HALT")
+    client.config_set("requirepass", word)
+    client.close()
+    refused = make(connect(f"127.0.0.1:{server[1]}"))
+    assert refused.read() is None
+    assert alarms.codes == ["halt-redis"]
+    monkeypatch.setenv("ARES7_REDIS_PASSWORD", word)
+    accepted = make(connect(f"127.0.0.1:{server[1]}"))
+    assert accepted.read().level is HaltLevel.HALT
+    refused.close()
+    accepted.close()

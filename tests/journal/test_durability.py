@@ -67,6 +67,8 @@ def test_a_runner_that_is_killed_before_a_commit_wrote_nothing_and_after_it_ever
         assert changed, step
         grown |= changed
     assert grown == set(metadata.tables) - {"identity", "schema_versions"}
+    with JournalReader.open(url, "paper", ACCOUNT) as reader:
+        assert reader.positions()[AAPL].shares == 400.0
     with reopened(url) as journal:
         assert journal.refs() == {ref()}
         assert journal.order(ref()).stage == "filled"
@@ -209,17 +211,15 @@ def test_no_table_can_be_changed(journal, url, database):
     assert counts(url) == before
 
 
-def test_a_row_that_replaces_another_under_its_unique_key_is_refused(journal, url, database):
-    if database == "postgresql":
-        pytest.skip("INSERT OR REPLACE is SQLite's")
-    journal.intent(intent())
-    rewritten = "INSERT OR REPLACE INTO intents SELECT 99, at, run_id, ref, 1, 'X', side, 5, order_type, tif, session, "
-    rewritten += (
-        "order_id, client_id, rebalance_id, decision_price, purpose, limit_price, stop_price, good_till, "
-    )
-    rewritten += "oca_group, parent_id, transmit, outside_hours, algo, algo_params FROM intents"
-    with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine(url).begin() as connection:
-        connection.exec_driver_sql(rewritten)
+def test_a_row_that_replaces_another_under_its_unique_key_is_refused(tmp_path):
+    url = f"sqlite:///{tmp_path}/journal.sqlite"
+    columns = [column.name for column in metadata.tables["intents"].columns]
+    other = ", ".join("99" if name == "id" else name for name in columns)
+    with Journal.open(url, "paper", ACCOUNT) as journal:
+        journal.intent(intent())
+        statement = f"INSERT OR REPLACE INTO intents ({', '.join(columns)}) SELECT {other} FROM intents"  # noqa: S608
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine(url).begin() as connection:
+            connection.exec_driver_sql(statement)
 
 
 def test_a_reader_cannot_write(journal, url):
@@ -404,6 +404,8 @@ def test_a_journal_that_another_program_holds_is_one_clear_error_and_then_goes_o
         operator = OperatorJournal.open(url, "paper", ACCOUNT)
         with operator, pytest.raises(JournalUnavailable, match="holds it locked"):
             operator._append(intent(number=2))
+        with pytest.raises(JournalUnavailable, match="holds it locked"):
+            journal.intent(intent())
         other.rollback()
         other.close()
         journal.intent(intent())
@@ -419,6 +421,14 @@ def test_halting_does_not_wait_for_a_runner_that_hangs_in_a_transaction(postgres
     ):
         operator.halt("FLATTEN", "operator", "it hangs")
         assert operator.halt_level() == "FLATTEN"
+
+
+def test_a_signal_handler_in_the_middle_of_a_transaction_is_refused_and_breaks_nothing(journal):
+    with journal._database.transaction() as connection:
+        with pytest.raises(JournalUnavailable, match="signal handler"):
+            journal.halt("HALT", "signal")
+        journal._insert(connection, intent())
+    assert journal.refs() == {ref()}
 
 
 # The server

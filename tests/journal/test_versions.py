@@ -61,7 +61,11 @@ def version_1(database, url):
 
 def description(url):
     """Columns, keys and views of a database."""
-    inspector = sa.inspect(engine(url))
+    with engine(url).connect() as connection:
+        return described(sa.inspect(connection))
+
+
+def described(inspector):
     tables = {}
     for name in inspector.get_table_names():
         columns = [
@@ -72,7 +76,8 @@ def description(url):
         foreign = sorted(
             (*k["constrained_columns"], k["referred_table"]) for k in inspector.get_foreign_keys(name)
         )
-        tables[name] = (sorted(columns), unique, foreign)
+        indexes = sorted(tuple(i["column_names"]) for i in inspector.get_indexes(name))
+        tables[name] = (sorted(columns), unique, foreign, indexes)
     return tables, sorted(inspector.get_view_names())
 
 

@@ -385,11 +385,9 @@ CREATE VIEW ares7_paper.v_fees AS
     e.currency,
     e.realised_pnl
    FROM ares7_paper.fees e
-  WHERE (e.id = ( SELECT g.id
+  WHERE (NOT (EXISTS ( SELECT 1
            FROM ares7_paper.fees g
-          WHERE (g.root = e.root)
-          ORDER BY g.revision DESC, g.id DESC
-         LIMIT 1));
+          WHERE ((g.root = e.root) AND ((g.revision > e.revision) OR ((g.revision = e.revision) AND (g.id > e.id)))))));
 CREATE VIEW ares7_paper.v_fills AS
  SELECT f.id,
     f.at,
@@ -410,9 +408,9 @@ CREATE VIEW ares7_paper.v_fills AS
     f.exchange,
     f.replayed
    FROM ares7_paper.fills f
-  WHERE (f.revision = ( SELECT max(g.revision) AS max
+  WHERE (NOT (EXISTS ( SELECT 1
            FROM ares7_paper.fills g
-          WHERE (g.root = f.root)));
+          WHERE ((g.root = f.root) AND (g.revision > f.revision)))));
 CREATE VIEW ares7_paper.v_filled AS
  SELECT f.ref,
     (round((sum(f.shares))::numeric, 9))::double precision AS filled,
@@ -459,6 +457,17 @@ CREATE VIEW ares7_paper.v_nav AS
   WHERE (n.id = ( SELECT max(m.id) AS max
            FROM ares7_paper.navs m
           WHERE ((m.session = n.session) AND (m.kind = 'close'::text))));
+CREATE VIEW ares7_paper.v_stages AS
+ SELECT s.id,
+    s.at,
+    s.run_id,
+    s.ref,
+    s.stage,
+    s.reason
+   FROM ares7_paper.stages s
+  WHERE (NOT (EXISTS ( SELECT 1
+           FROM ares7_paper.stages t
+          WHERE ((t.ref = s.ref) AND (t.id > s.id)))));
 CREATE VIEW ares7_paper.v_orders AS
  SELECT i.id,
     i.at,
@@ -491,13 +500,12 @@ CREATE VIEW ares7_paper.v_orders AS
     x.average_price,
     x.fee_usd,
         CASE
-            WHEN ((COALESCE(s.stage, 'intent'::text) = ANY (ARRAY['filled'::text, 'cancelled'::text, 'rejected'::text, 'expired'::text, 'shown'::text])) OR (COALESCE(x.filled, (0)::double precision) >= (i.quantity)::double precision)) THEN 1
+            WHEN (s.stage = ANY (ARRAY['filled'::text, 'cancelled'::text, 'rejected'::text, 'expired'::text, 'shown'::text])) THEN 1
+            WHEN (x.filled >= (i.quantity)::double precision) THEN 1
             ELSE 0
         END AS done
    FROM ((ares7_paper.intents i
-     LEFT JOIN ares7_paper.stages s ON ((s.id = ( SELECT max(t.id) AS max
-           FROM ares7_paper.stages t
-          WHERE (t.ref = i.ref)))))
+     LEFT JOIN ares7_paper.v_stages s ON ((s.ref = i.ref)))
      LEFT JOIN ares7_paper.v_filled x ON ((x.ref = i.ref)));
 CREATE VIEW ares7_paper.v_positions AS
  SELECT moves.con_id,
@@ -699,9 +707,11 @@ ALTER TABLE ONLY ares7_paper.stages
     ADD CONSTRAINT stages_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ares7_paper.wire_events
     ADD CONSTRAINT wire_events_pkey PRIMARY KEY (id);
+CREATE INDEX ix_adjustments_con_id ON ares7_paper.adjustments USING btree (con_id);
 CREATE INDEX ix_decisions_rebalance_id ON ares7_paper.decisions USING btree (rebalance_id);
 CREATE INDEX ix_differences_reconciliation_id ON ares7_paper.differences USING btree (reconciliation_id);
 CREATE INDEX ix_fees_root ON ares7_paper.fees USING btree (root);
+CREATE INDEX ix_fills_con_id ON ares7_paper.fills USING btree (con_id);
 CREATE INDEX ix_fills_ref ON ares7_paper.fills USING btree (ref);
 CREATE INDEX ix_fills_session ON ares7_paper.fills USING btree (session);
 CREATE INDEX ix_flows_names ON ares7_paper.flows USING btree (names);

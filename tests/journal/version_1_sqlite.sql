@@ -329,8 +329,9 @@ CREATE TABLE wire_events (
 );
 INSERT INTO "wire_events" VALUES(1,'2024-01-08T17:00:00.011000Z',1,'status',1,'A7-20240105-00a8e4e4-265598-B-1',101,7,900,NULL,'Submitted',0.0,400.0,NULL,'','{}');
 CREATE INDEX ix_wire_events_ref ON wire_events (ref);
-CREATE INDEX ix_fills_session ON fills (session);
 CREATE INDEX ix_fills_ref ON fills (ref);
+CREATE INDEX ix_fills_session ON fills (session);
+CREATE INDEX ix_fills_con_id ON fills (con_id);
 CREATE INDEX ix_fees_root ON fees (root);
 CREATE INDEX ix_navs_session ON navs (session);
 CREATE INDEX ix_flows_names ON flows (names);
@@ -338,6 +339,7 @@ CREATE INDEX ix_decisions_rebalance_id ON decisions (rebalance_id);
 CREATE INDEX ix_intents_rebalance_id ON intents (rebalance_id);
 CREATE INDEX ix_differences_reconciliation_id ON differences (reconciliation_id);
 CREATE INDEX ix_stages_ref ON stages (ref);
+CREATE INDEX ix_adjustments_con_id ON adjustments (con_id);
 CREATE TRIGGER schema_versions_no_update BEFORE UPDATE ON schema_versions BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER schema_versions_no_delete BEFORE DELETE ON schema_versions BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER schema_versions_no_insert BEFORE INSERT ON schema_versions WHEN EXISTS (SELECT 1 FROM schema_versions WHERE (id = NEW.id) OR (version = NEW.version)) BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
@@ -403,10 +405,15 @@ CREATE TRIGGER halts_no_delete BEFORE DELETE ON halts BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER halts_no_insert BEFORE INSERT ON halts WHEN EXISTS (SELECT 1 FROM halts WHERE (id = NEW.id)) BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE VIEW v_fills AS 
         SELECT f.* FROM fills f
-        WHERE f.revision = (SELECT MAX(g.revision) FROM fills g WHERE g.root = f.root);
+        WHERE NOT EXISTS (SELECT 1 FROM fills g WHERE g.root = f.root AND g.revision > f.revision);
 CREATE VIEW v_fees AS 
         SELECT e.* FROM fees e
-        WHERE e.id = (SELECT g.id FROM fees g WHERE g.root = e.root ORDER BY g.revision DESC, g.id DESC LIMIT 1);
+        WHERE NOT EXISTS (
+            SELECT 1 FROM fees g
+            WHERE g.root = e.root AND (g.revision > e.revision OR (g.revision = e.revision AND g.id > e.id))
+        );
+CREATE VIEW v_stages AS 
+        SELECT s.* FROM stages s WHERE NOT EXISTS (SELECT 1 FROM stages t WHERE t.ref = s.ref AND t.id > s.id);
 CREATE VIEW v_filled AS 
         SELECT f.ref AS ref, CAST(ROUND(CAST(SUM(f.shares) AS NUMERIC), 9) AS DOUBLE PRECISION) AS filled,
             CASE WHEN SUM(f.shares) > 0 THEN SUM(f.shares * f.price) / SUM(f.shares) END AS average_price,
@@ -419,11 +426,8 @@ CREATE VIEW v_orders AS
             i.good_till, i.oca_group, i.parent_id, i.transmit, i.outside_hours, i.algo, i.algo_params,
             COALESCE(s.stage, 'intent') AS stage, s.at AS stage_at, COALESCE(s.reason, '') AS stage_reason,
             COALESCE(x.filled, 0) AS filled, x.average_price, x.fee_usd,
-            CASE WHEN COALESCE(s.stage, 'intent') IN ('filled', 'cancelled', 'rejected', 'expired', 'shown') OR COALESCE(x.filled, 0) >= i.quantity
-                THEN 1 ELSE 0 END AS done
-        FROM intents i
-        LEFT JOIN stages s ON s.id = (SELECT MAX(t.id) FROM stages t WHERE t.ref = i.ref)
-        LEFT JOIN v_filled x ON x.ref = i.ref;
+            CASE WHEN s.stage IN ('filled', 'cancelled', 'rejected', 'expired', 'shown') THEN 1 WHEN x.filled >= i.quantity THEN 1 ELSE 0 END AS done
+        FROM intents i LEFT JOIN v_stages s ON s.ref = i.ref LEFT JOIN v_filled x ON x.ref = i.ref;
 CREATE VIEW v_positions AS 
         SELECT con_id, MAX(symbol) AS symbol, CAST(ROUND(CAST(SUM(shares) AS NUMERIC), 9) AS DOUBLE PRECISION) AS shares
         FROM (

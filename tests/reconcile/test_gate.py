@@ -153,6 +153,22 @@ def test_a_missing_fill_is_booked_once_and_is_no_difference():
     assert ledger.comparisons == [("reconnect", 0, True)] * 3
 
 
+def test_a_fill_between_two_answers_is_no_difference_after_a_second_look():
+    gateway, ledger, pauses = Told(GatewayBook((position(APPLE, 140),))), Ledger(), []
+    late = GatewayBook((position(APPLE, 140),), executions=(execution(APPLE, 40, ref=our_ref()),))
+
+    def pause():
+        pauses.append(gateway.told)
+        gateway.told = late
+
+    mine = Reconciler(gateway, ledger, Clock(), pause=pause)
+    assert mine.round("periodic") == ()
+    assert len(pauses) == 1
+    assert mine.round("periodic") == ()
+    assert len(pauses) == 1, "equal books need one look"
+    assert ledger.book().positions == {APPLE: 140.0}
+
+
 def test_an_order_of_another_runner_shuts_the_whole_gate():
     gateway = Told(
         GatewayBook((position(APPLE, 100),), (open_order(BOND, 3, ref=our_ref(BOND, rebalance="eeeeeeee")),))

@@ -7,10 +7,10 @@ import pytest
 from ares7.errors import ConfigError
 from live.journal.failures import RowRefused
 from live.journal.operator_journal import OperatorJournal
-from live.journal.rows import Intent
+from live.journal.rows import Intent, Rebalance
 from live.journal.writer import Journal
-from live.reconcile.journal_side import JournalAdapter, adjustments_of
-from live.reconcile.ownership import accepted, adopted, ignored
+from live.reconcile.journal_side import JournalAdapter, adjustments_of, owners_of
+from live.reconcile.ownership import accepted, adopted, ignored, require_sole_strategy
 from live.reconcile.rounds import Reconciler
 from live.reconcile.views import GatewayBook, Kind
 from tests.reconcile.cases import APPLE, BOND, NOON, execution, open_order, our_ref, position
@@ -136,3 +136,28 @@ def test_a_command_that_may_not_write_fills_names_the_missing_one(url, journal):
         with pytest.raises(ConfigError, match="cannot be accepted"):
             accepted(found, ["AAPL"])
     assert journal.fills() == []
+
+
+def test_a_second_strategy_is_refused_while_the_first_one_holds_shares_or_orders(journal):
+    require_sole_strategy("momentum", owners_of(journal))
+    journal.begin_rebalance(Rebalance("0a1b2c3d", SESSION, "ensemble", "feedbeef"))
+    require_sole_strategy("momentum", owners_of(journal))
+    ref = bought(journal)
+    with pytest.raises(ConfigError, match="ensemble trades on this account"):
+        require_sole_strategy("momentum", owners_of(journal))
+    journal.stage(ref, "cancelled")
+    require_sole_strategy("momentum", owners_of(journal))
+
+
+def test_periodic_comparisons_are_written_when_they_find_something_else(journal):
+    ref = bought(journal)
+    gateway = Told(GatewayBook((position(APPLE, 100),), executions=(execution(APPLE, 100, ref=ref),)))
+    mine = Reconciler(gateway, JournalAdapter(journal, journal), lambda: LATER)
+    numbers = []
+    for shares in (100, 100, 90, 90, 100):
+        gateway.told = GatewayBook((position(APPLE, shares),), executions=(execution(APPLE, 100, ref=ref),))
+        mine.round("periodic")
+        numbers.append(journal.latest_reconciliation().id)
+    assert numbers == [1, 1, 2, 2, 3]
+    mine.round("operator")
+    assert journal.latest_reconciliation().id == 4

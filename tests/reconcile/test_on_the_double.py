@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ import pytest
 from ares7.config import build_config
 from ares7.errors import Ares7Error, ConfigError, MissingData
 from live.account_commands import add_account_verbs
-from live.client.order_messages import OrderTicket
+from live.client.messages import State
+from live.client.order_messages import Commission, OrderTicket
 from live.commands import Call
-from live.journal.rows import Intent
+from live.flow_watch import flow_since
+from live.flows import check_cash, recognised
+from live.journal.rows import CashFlow, Intent, Nav
+from live.journal.wire_rows import fee_of
 from live.journal.writer import Journal
 from live.reconcile.journal_side import JournalAdapter
 from live.reconcile.rounds import Reconciler
@@ -54,7 +59,13 @@ def send(client, journal, symbol, side, shares, number=1, **changes):
     return ref, facts.con_id
 
 
-def wait(holds, seconds=5.0):
+def wait(condition, seconds=5.0):
+    def holds():
+        try:
+            return condition()
+        except ConfigError:  # the gateway has not read the order yet
+            return False
+
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not happen"
@@ -131,6 +142,70 @@ def test_an_answer_that_does_not_end_leaves_the_gate_shut_until_it_does(gateway,
     assert mine.gate.why_not(1) == ""
 
 
+@pytest.mark.parametrize("trouble", ["drop", "1100 and 1102", "1100 and 1101"])
+def test_every_interruption_shuts_the_gate_until_the_next_comparison(gateway, connect, journal, trouble):
+    client = connect()
+    mine = reconciler(client, journal)
+    client.poll()
+    mine.round("start")
+    if trouble == "drop":
+        gateway.drop()
+    else:
+        gateway.storm(1100, 1, int(trouble[-4:]))
+
+    def hear():
+        for envelope in client.poll():
+            mine.heard(envelope.message)
+        return mine.gate.why_shut
+
+    wait(hear)
+    wait(lambda: client.state is State.READY)
+    assert "not compared yet" in hear() or "connection is" in hear()
+    mine.round("reconnect")
+    assert mine.gate.why_shut == ""
+
+
+def test_money_that_came_or_went_is_told_from_trades_and_fees(gateway, connect, journal):
+    client = connect()
+
+    def cash():
+        return float(client.snapshot().values["TotalCashValue", "USD"])
+
+    before = Nav(SESSION, "start", cash(), cash(), at=client.server_time())
+    gateway.advance(60)
+    ref, _ = send(client, journal, "AAPL", "BUY", 40)
+    wait(lambda: gateway.order(ref).remaining == 0)
+    gateway.deposit(2_500.0)
+    gateway.dividend("AAPL", 0.25)
+    reconciler(client, journal).round("periodic")
+    assert flow_since(journal, before, cash(), SESSION) is None, "a fee is not known yet"
+    wait(lambda: take_fees(client, journal))
+    found = flow_since(journal, before, cash(), SESSION)
+    assert (found.kind, found.amount_usd) == ("unknown", 2_510.0)
+    assert journal.flow(replace(found, at=client.server_time()))
+    assert not journal.flow(flow_since_again(journal, before, cash()))
+    gateway.advance(60)
+    after = replace(before, at=client.server_time(), cash_usd=cash())
+    assert flow_since(journal, after, cash(), SESSION) is None
+    assert flow_since(journal, before, cash(), SESSION) is None
+
+
+def take_fees(client, journal):
+    """Journal the fees that have arrived."""
+    for envelope in client.poll():
+        if isinstance(envelope.message, Commission):
+            journal.fee(fee_of(envelope.message))
+    return journal.fees()
+
+
+def flow_since_again(journal, before, cash):
+    """What a second process that looks at the same figures finds, which has not seen the first one's flow."""
+    fills, fees = journal.fills(), journal.fees()
+    return recognised(
+        check_cash(before.cash_usd, cash, fills, [fees[fill.root].amount for fill in fills]), SESSION
+    )
+
+
 # The verbs
 
 
@@ -189,6 +264,30 @@ def test_a_trade_by_hand_is_accepted_by_command_and_the_runner_s_gate_opens(
     mine.round("periodic")
     assert mine.gate.why_not(con_id) == ""
     assert journal.positions()[con_id].shares == 25
+
+
+def test_the_command_names_a_split_by_the_prices_of_journal_and_gateway(gateway, connect, command, journal):
+    client = connect()
+    ref, con_id = send(client, journal, "AAPL", "BUY", 40)
+    wait(lambda: gateway.order(ref).remaining == 0)
+    reconciler(client, journal).round("start")
+    gateway.split("AAPL", 4)
+    wait(lambda: [row.shares for row in client.positions()] == [160])
+    (found,) = command("reconcile").content["differences"]
+    assert (found["kind"], found["shares"]) == ("split", 120)
+    assert command("reconcile", "--accept", "all").code == 0
+    assert journal.positions()[con_id].shares == 160
+
+
+def test_an_unknown_flow_is_named_by_command(command, journal):
+    journal.flow(CashFlow(SESSION, "unknown", 2_500.0))
+    (found,) = command("flows").content["flows"]
+    done = command("flows", "--name", str(found["id"]), "deposit", "--text", "from my bank")
+    assert [(f["kind"], f["amount_usd"], f["text"]) for f in done.content["flows"]] == [
+        ("deposit", 2_500.0, "from my bank")
+    ]
+    with pytest.raises(ConfigError, match="no flow 99"):
+        command("flows", "--name", "99", "deposit")
 
 
 def test_orders_and_status_need_no_gateway(gateway, connect, command, journal):

@@ -14,6 +14,7 @@ from live.flows import (
     account_figures,
     check_cash,
     flow_series,
+    loss_bases,
     named,
     recognised,
     time_weighted_curve,
@@ -166,3 +167,43 @@ def test_every_moved_cent_is_found_whatever_was_traded(trades, moved):
         assert abs(moved) <= 1 + len(fills) / 2
     else:
         assert found.amount_usd == moved / 100
+
+
+CLOSES = [(DAYS[0], 100.0), (DAYS[1], 120.0), (DAYS[2], 90.0)]
+
+
+def test_limits_on_losses_compare_with_the_latest_close_and_the_highest_one():
+    found = loss_bases(CLOSES, [], DAYS[3], 96.0)
+    assert (found.previous_nav, found.peak_nav) == (90.0, pytest.approx(120.0))
+    assert loss_bases([], [], DAYS[0], 50.0).peak_nav == 50.0
+    assert loss_bases(CLOSES, [], DAYS[3], 130.0).peak_nav == 130.0
+
+
+@given(
+    st.sampled_from(["deposit", "withdrawal", "unknown"]),
+    st.floats(1.0, 80.0),
+    st.integers(1, 3),
+)
+def test_a_flow_on_any_day_changes_no_loss_of_the_day_and_no_drawdown(kind, amount, day):
+    signed = -amount if kind == "withdrawal" else amount
+    returns = [0.2, -0.25, 96 / 90 - 1]
+    nav, moved = [100.0], [100.0]
+    for number, earned in enumerate(returns, 1):
+        nav.append(nav[-1] * (1 + earned))
+        moved.append((moved[-1] + (signed if number == day else 0.0)) * (1 + earned))
+    plain = loss_bases(list(zip(DAYS, nav[:3], strict=False)), [], DAYS[3], nav[3])
+    found = loss_bases(
+        list(zip(DAYS, moved[:3], strict=False)), [flow(signed, kind, DAYS[day])], DAYS[3], moved[3]
+    )
+    assert moved[3] / found.peak_nav == pytest.approx(nav[3] / plain.peak_nav)
+    assert moved[3] / found.previous_nav == pytest.approx(nav[3] / plain.previous_nav)
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount"), [("dividend", 5.0), ("fee", -5.0), ("tax", -2.0), ("interest", 1.0)]
+)
+def test_an_event_of_today_is_no_loss_and_no_gain_of_the_day(kind, amount):
+    assert (
+        loss_bases(CLOSES, [flow(amount, kind, DAYS[3])], DAYS[3], 90.0 + amount).previous_nav
+        == 90.0 + amount
+    )
