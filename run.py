@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ares7.errors import Ares7Error
 from feeds.commands import INTERRUPTED, VERBS, Command
+from live.account_commands import add_account_verbs
 from live.commands import Call, add_verbs
+from live.halt_commands import add_halt_verbs
 from live.trading_commands import add_trading_verbs
 
 if TYPE_CHECKING:
@@ -343,6 +345,8 @@ def parser() -> argparse.ArgumentParser:
     _add_research(verb, chosen)
     overlay = add_verbs(verb, verbs, source, produce)
     add_trading_verbs(verb, source, produce, lambda args: int(args.act(args)))
+    add_halt_verbs(verb, produce)
+    add_account_verbs(verb, source, produce)
     for name, study in VERBS.items():
         if name.startswith("overlay "):
             verb(name.split()[1], research, chosen, within=overlay, text=study.__doc__)

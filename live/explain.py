@@ -64,10 +64,15 @@ def decision_rows(
                 outcome,
                 reason,
                 refs.get(symbol, ""),
-                {**taken.of(symbol), "sizing": found.to_dict()},
+                name_detail(taken, symbol, found),
             )
         )
     return out
+
+
+def name_detail(taken: Dissection, symbol: str, found: Sizing) -> dict[str, Any]:
+    """Return what a decision's ``detail`` holds of one name: parts, sleeves, tilts, sizing."""
+    return {**taken.of(symbol), "sizing": found.to_dict()}
 
 
 def _why(found: Sizing) -> str:

@@ -103,9 +103,7 @@ class IBStore:
                 f"clock: gateway is for a double on this machine; {host} has a clock of its own"
             )
         settings = _client_options(self.options, client_options or Options())
-        self.client = Client(
-            host, port, client_id, account, options=settings, next_order_id=next_order_id
-        )
+        self.client = Client(host, port, client_id, account, options=settings, next_order_id=next_order_id)
         self.broker: IBBroker | None = None
         self.holdings = Holdings()
         self.book = OrderBook(account, client_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import faulthandler
 import os
 from pathlib import Path
 
@@ -145,5 +146,6 @@ def test_a_quarter_of_the_ensemble_with_overlays_makes_the_backtests_orders_and_
 
 @pytest.mark.stat
 def test_two_years_of_the_ensemble_with_overlays_make_the_backtests_orders_and_money(tmp_path):
+    faulthandler.dump_traceback_later(900, exit=True)
     orders = compare(tmp_path, "2018-01-02", "2019-12-31")
     assert len(orders) > 5000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -22,8 +23,18 @@ class DecoderErrors(logging.Handler):
         self.found.append(record.getMessage())
 
 
+LOOP = asyncio.new_event_loop()
+"""For ib_insync, which takes the thread's; it lives as long as the process, because clients are closed on it late."""
+
+
 @pytest.fixture(autouse=True)
-def every_message_is_readable():
+def loop_of_the_main_thread():
+    """Another test may have taken the main thread's event loop away."""
+    asyncio.set_event_loop(LOOP)
+
+
+@pytest.fixture(autouse=True)
+def every_message_is_readable(loop_of_the_main_thread):
     """Fail a test during which ib_insync could not decode something: it only logs that."""
     handler, logger = DecoderErrors(), logging.getLogger("ib_insync.Decoder")
     logger.addHandler(handler)

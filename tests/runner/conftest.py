@@ -26,7 +26,7 @@ FIRST = "2024-06-24"
 
 @pytest.fixture(autouse=True)
 def nothing_hangs():
-    faulthandler.dump_traceback_later(25, exit=True)
+    faulthandler.dump_traceback_later(100, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
 
