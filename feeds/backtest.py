@@ -103,8 +103,9 @@ def computed_diagnostics(
     if found is None:
         found = own_code(name, strategy.diagnostics, panel, settings)
         overlay = getattr(settings, "overlay", None)
-        if isinstance(overlay, OverlayParams):
-            found = found | {"notes": [*found.get("notes", []), *silent_engines(panel, overlay)]}
+        silent = silent_engines(panel, overlay) if isinstance(overlay, OverlayParams) else []
+        if silent:
+            found = found | {"notes": [*found.get("notes", []), *silent]}
         if entry:
             entry.keep_diagnostics(found)
     return found

@@ -22,6 +22,7 @@ from ares7.orders import Basket
 from ares7.panel import Panel
 from ares7.signals.regime import Regime
 from live.client.order_messages import OrderTicket
+from live.flows import loss_bases
 from live.journal import rows
 from live.journal.identity import rebalance_id
 from live.journal.writer import Journal
@@ -170,7 +171,9 @@ class Conductor:
     def _tell_refusals(self, verdicts: list[Verdict]) -> None:
         refused = [verdict.reason for verdict in verdicts if not verdict.allowed]
         if refused:
-            self._tell(f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}")
+            self._tell(
+                f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}"
+            )
 
     # Rows
 
@@ -243,7 +246,10 @@ class Conductor:
             )
             for i, symbol in enumerate(panel.symbols)
         }
-        navs = [row.nav_usd for row in self._journal.navs() if row.session < proposal.session]
+        closes = [
+            (row.session, row.nav_usd) for row in self._journal.navs() if row.session < proposal.session
+        ]
+        bases = loss_bases(closes, self._journal.flows(), proposal.session, proposal.nav)
         return AccountView(
             nav=proposal.nav,
             cash=proposal.cash,
@@ -253,9 +259,8 @@ class Conductor:
                 symbol: Working(max(shares, 0.0), max(-shares, 0.0))
                 for symbol, shares in zip(panel.symbols, proposal.working.tolist(), strict=True)
             },
-            # A first session has lost nothing yet.
-            previous_nav=navs[-1] if navs else proposal.nav,
-            peak_nav=max([*navs, proposal.nav]) if navs else proposal.nav,
+            previous_nav=bases.previous_nav,
+            peak_nav=bases.peak_nav,
         )
 
 

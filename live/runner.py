@@ -16,7 +16,7 @@ from ares7.errors import Ares7Error, CheckFailed
 from ares7.limits import AccountView, Limits, ProposedOrder, Working
 from feeds.engines import Chosen
 from live.client.client import Client
-from live.client.messages import Connected, Disconnected, Message, Restored, State, StateChanged
+from live.client.messages import Connected, Message, State
 from live.client.options import Options
 from live.client.order_messages import Commission, Execution, OrderTicket
 from live.conductor import Conductor
@@ -33,7 +33,9 @@ from live.journal.wire_rows import fee_of, fill_of, wire_event
 from live.journal.writer import Journal
 from live.order_state import Stage
 from live.portfolio import Portfolio
-from live.reconcile.journal_side import JournalAdapter
+from live.reconcile.hints import PriceHints
+from live.reconcile.journal_side import JournalAdapter, owners_of
+from live.reconcile.ownership import require_sole_strategy, sellable
 from live.reconcile.rounds import Reconciler
 from live.store import IBStore
 from live.store_options import StoreOptions
@@ -109,7 +111,6 @@ class Runner:
     ) -> None:
         self._config, self._chosen, self._place, self._wish = config, chosen, place, wish
         self._tell, self._count, self._start_now = tell, sessions, start_now
-        self._interrupted = ""
         self._told: dict[str, Stage] = {}
         self.closed = 0
 
@@ -163,6 +164,7 @@ class Runner:
             )
         )
         try:
+            require_sole_strategy(self._chosen.name, owners_of(journal))
             return self._trade(account)
         except BaseException as error:
             journal.end_run(f"{type(error).__name__}: {error}")
@@ -195,6 +197,7 @@ class Runner:
         portfolio = Portfolio(self._config, self._chosen, self.store)
         self.store.listen(self._hear)
         self._halt_file = HaltFile(self._place.folder, _machine_clock)
+        self._halt_file.prepare()
         self.portfolio = portfolio
         return portfolio
 
@@ -212,7 +215,10 @@ class Runner:
             # Before every row: then only the calendar, the regime and the overlays decide.
             panel.start = np.datetime64(self.store.latest_session, "D") - np.timedelta64(10 * 366, "D")
         self.reconciler = Reconciler(
-            self.store.client, JournalAdapter(self.journal, self.journal), self.store.now
+            self.store.client,
+            JournalAdapter(self.journal, self.journal),
+            self.store.now,
+            PriceHints(self.journal, self.store.client),
         )
         self.conductor = Conductor(
             self.journal,
@@ -263,6 +269,11 @@ class Runner:
             return reason
         held = self.store.holdings.positions.get(ticket.con_id)
         shares = 0.0 if held is None else float(held.size)
+        if ticket.side == "SELL":
+            mine = self.journal.positions().get(ticket.con_id)
+            ours = sellable(0.0 if mine is None else mine.shares, shares)
+            if ticket.quantity > ours:
+                return f"{ours:g} shares are ours to sell (run.py adopt), and {ticket.quantity} are asked for"
         order = ProposedOrder(ticket.symbol, ticket.quantity if ticket.side == "BUY" else -ticket.quantity)
         open_now = self.store.book.open_shares(ticket.con_id)
         view = AccountView(
@@ -283,32 +294,30 @@ class Runner:
         )
         if event is not None:
             self.journal.wire(event)
-        if isinstance(message, Execution) and message.ref in self.store.book.orders:
+        if isinstance(message, Execution):
             self.journal.fill(fill_of(message))
         elif isinstance(message, Commission):
             fee = fee_of(message)
             if fee is not None:
                 self.journal.fee(fee)
-        elif isinstance(message, Disconnected):
-            self._interrupted = "the connection was lost"
-        elif isinstance(message, StateChanged) and message.state is State.DEGRADED:
-            self._interrupted = message.reason
-        elif isinstance(message, Restored):
-            self._interrupted = self._interrupted or "connectivity was restored"
-        if self._interrupted:
-            self.reconciler.interrupted(self._interrupted)
+        self.reconciler.heard(message)
 
     def _round(self) -> None:
         self.heartbeat.beat("running", self.store.latest_session)
         self._note_stages()
-        if self.mode.sends and (self._interrupted or self.reconciler.due(RECONCILE_EVERY)):
-            self._reconcile("reconnect" if self._interrupted else "periodic")
+        if not self.mode.sends:
+            return
+        if self.reconciler.due(RECONCILE_EVERY):
+            self._reconcile("reconnect" if self.reconciler.gate.why_shut else "periodic")
+        if self._switch.level().cancels_working:
+            for known in self.store.book.working():
+                if not known.cancel_asked:
+                    self.store.desk.cancel(known)
 
     def _reconcile(self, trigger: str) -> None:
         """Compare with the gateway; the gate stays shut while that cannot be done."""
         try:
             self.reconciler.round(trigger)
-            self._interrupted = ""
         except Ares7Error as error:
             self._tell(f"not reconciled: {error}")
 
@@ -337,7 +346,7 @@ class Runner:
             self._reconcile("close")
 
     def _alarm(self, code: str, text: str) -> None:
-        self._alert("critical", code, text)
+        self._alert("error", code, text)
 
     def _alert(self, severity: str, code: str, text: str) -> None:
         self.journal.alert(rows.Alert(severity=severity, code=code, message=text))

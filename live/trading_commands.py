@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ares7.errors import ConfigError
@@ -13,7 +14,9 @@ from live.commands import Call, Done
 if TYPE_CHECKING:
     from ares7.config import LiveConfig
     from live.client.options import Options
+    from live.client.order_messages import OrderTicket
     from live.interlock import Verb
+    from live.runner import Place, Summary
 
 SHADOW_CLIENT_OFFSET = 1000
 """A shadow run has a client id of its own, so that it never meets the orders of the one that trades."""
@@ -35,7 +38,7 @@ def add_trading_verbs(
     direct : callable
         What dispatches to ``args.act`` with the arguments alone.
     """
-    from live.double.command import add_arguments
+    from live.double.arguments import add_arguments
 
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--host", metavar="HOST", help="default: live.host")
@@ -50,6 +53,7 @@ def add_trading_verbs(
     for name, act in (("live", live), ("paper", paper)):
         made = verb(name, call, source, place, text=act.__doc__)
         made.add_argument("--sessions", type=int, metavar="N", help="end after so many sessions")
+        made.add_argument("--now", action="store_true", help="a first start decides on its first session")
         made.add_argument("--once", action="store_true", help="one session and out, for cron")
         made.set_defaults(act=act)
         if act is live:
@@ -115,14 +119,34 @@ def paper(call: Call) -> Done:
 
 
 def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
+    from ares7.config import load_config
     from live.interlock import Wish
-    from live.runner import Place, Runner
-    from live.store_options import StoreOptions
+    from live.runner import Runner
 
     if call.args.sessions is not None and call.args.sessions < 1:
         raise ConfigError(f"--sessions {call.args.sessions} must be at least 1")
+    # What is typed in the file counts for real orders, not what --set or --account say.
+    typed = load_config(Path(call.args.config)).live
+    shown: list[str] = []
+    runner = Runner(
+        call.config,
+        call.choose(call.config.strategy.name, call.config.strategy_params),
+        _place(call, armed=armed),
+        Wish(verb, armed, typed.mode, typed.account),
+        lambda text: _tell(text, shown),
+        sessions=1 if call.args.once else call.args.sessions,
+        start_now=call.args.now or call.config.live.start == "now",
+    )
+    done = runner.run()
+    return _answer(done, runner.store.desk.shadow_orders, shown)
+
+
+def _place(call: Call, *, armed: bool) -> Place:
+    from live.runner import Place
+    from live.store_options import StoreOptions
+
     given = _settings(call)
-    place = Place(
+    return Place(
         given.host,
         given.port,
         given.client_id if armed else given.client_id + SHADOW_CLIENT_OFFSET,
@@ -137,18 +161,9 @@ def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
         _options(given),
         call.config.halt.folder,
     )
-    shown: list[str] = []
-    runner = Runner(
-        call.config,
-        call.choose(call.config.strategy.name, call.config.strategy_params),
-        place,
-        # What was typed in the file counts, not what the command line says.
-        Wish(verb, armed, call.config.live.mode, call.config.live.account),
-        lambda text: _tell(text, shown),
-        sessions=1 if call.args.once else call.args.sessions,
-        start_now=call.config.live.start == "now",
-    )
-    done = runner.run()
+
+
+def _answer(done: Summary, tickets: list[OrderTicket], shown: list[str]) -> Done:
     orders = [
         {
             "ref": t.ref,
@@ -158,7 +173,7 @@ def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
             "type": t.order_type,
             "tif": t.tif,
         }
-        for t in runner.store.desk.shadow_orders
+        for t in tickets
     ]
     sent = done.orders if done.mode.sends else 0
     content = {
@@ -170,13 +185,10 @@ def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
         "differences": done.differences,
         "notes": shown,
     }
-    line = (
-        f"{len(orders)} orders shown, none sent"
-        if not done.mode.sends
-        else (
-            f"{done.sessions} sessions, {sent} orders in the journal, {done.filled} filled, {done.differences} differences"
-        )
-    )
+    line = f"{len(orders)} orders shown, none sent"
+    if done.mode.sends:
+        line = f"{done.sessions} sessions, {sent} orders in the journal, {done.filled} filled, "
+        line += f"{done.differences} differences"
     return Done(content, (line,), int(done.differences > 0))
 
 

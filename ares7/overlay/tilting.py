@@ -81,6 +81,8 @@ def silent_engines(panel: Panel, overlay: OverlayParams) -> list[str]:
         inside = tilts.rows >= panel.start_row
         speaks = np.flatnonzero(tilts.values[inside].any(axis=1))
         if inside.any() and (len(speaks) == 0 or speaks[0] > 0):
-            since = f"before {panel.dates[tilts.rows[inside][speaks[0]]]}" if len(speaks) else "in this period"
+            since = (
+                f"before {panel.dates[tilts.rows[inside][speaks[0]]]}" if len(speaks) else "in this period"
+            )
             lines.append(f"the {name} overlay tilts nothing {since}: its inputs do not reach further")
     return lines

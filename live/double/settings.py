@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ares7.costs import CostModel, IbkrFixedCosts
+from live.double.arguments import PAPER_ACCOUNT
 from live.double.clock import ZONE
 from live.double.session import MAX_VERSION
-
-PAPER_ACCOUNT = "DU1234567"
 
 
 @dataclass(frozen=True, slots=True)

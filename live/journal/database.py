@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ares7.errors import Ares7Error, ConfigError, MissingData
 from live.journal.columns import to_json
-from live.journal.failures import JournalUnavailable
+from live.journal.failures import JournalUnavailable, another_program
 from live.journal.lock import lock_file, lock_key, lock_server
 from live.journal.place import Place
 from live.journal.trouble import READ_ONLY, translate
@@ -110,6 +110,7 @@ class Database:
         )
         try:
             if self._writes:
+                self._check_ours(opened)
                 journal = opened.execute("PRAGMA journal_mode = WAL").fetchone()[0]
                 if journal != "wal":
                     raise JournalUnavailable(
@@ -121,6 +122,12 @@ class Database:
             opened.close()
             raise
         return opened
+
+    def _check_ours(self, opened: sqlite3.Connection) -> None:
+        """Look before the first setting is written: it would change the file of another program."""
+        tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "schema_versions" not in tables:
+            raise another_program(self.place)
 
     def _claim_file(self, path: Path) -> None:
         """Lock the journal, and make its folder and an empty file that nobody else may read.

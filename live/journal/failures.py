@@ -46,3 +46,8 @@ class AlreadyJournalled(CheckFailed):
 
 class JournalUnavailable(ServiceUnavailable):
     """The database does not store or does not answer. What it confirmed before is not lost."""
+
+
+def another_program(where: object) -> WrongJournal:
+    """The database holds something, and no journal."""
+    return WrongJournal(f"{where} holds the tables of another program; name another place")

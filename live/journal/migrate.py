@@ -15,7 +15,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from live.journal.database import Database
-from live.journal.failures import JournalDamaged, JournalVersion, WrongJournal
+from live.journal.failures import JournalDamaged, JournalVersion, WrongJournal, another_program
 from live.journal.guards import create_guards
 from live.journal.place import masked
 from live.journal.schema import VERSION, identity, metadata, schema_versions
@@ -87,7 +87,7 @@ def version_of(database: Database, connection: sa.Connection) -> int | None:
         return None
     column = "name" if database.is_sqlite else "tablename"
     if not _scalar(connection, f"{tables} AND {column} = 'schema_versions'", **named):
-        raise WrongJournal(f"{database.place} holds the tables of another program; name another place")
+        raise another_program(database.place)
     found: int = connection.execute(sa.select(sa.func.max(schema_versions.c.version))).scalar_one()
     if found > VERSION:
         raise JournalVersion(

@@ -43,6 +43,10 @@ def gateway(market, tmp_path):
         process.stdout.close()
 
 
+LIMITS = ("--set", "limits.max_weight=0.2", "--set", "limits.max_order_usd=200000")
+"""For a market of a dozen names."""
+
+
 def run(*arguments, timeout=120):
     return subprocess.run([*RUN, *arguments], capture_output=True, text=True, timeout=timeout)
 
@@ -63,10 +67,11 @@ def test_doctor_says_what_to_do_where_nobody_listens():
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_live_is_shadow_it_shows_orders_and_the_gateway_never_sees_one(gateway, market):
+def test_live_is_shadow_it_shows_orders_and_the_gateway_never_sees_one(gateway, market, tmp_path):
     greeting, record = gateway
     done = run(
-        *("live", "--shadow", "--data", str(market), "--strategy", "equal_weight"),
+        *("live", "--now", "--data", str(market), "--strategy", "equal_weight", *LIMITS),
+        *("--set", f"halt.folder={tmp_path / 'journal'}"),
         *("--port", str(greeting["port"]), "--clock", "gateway", "--sessions", "2", "--json"),
     )
     assert done.returncode == 0, done.stderr
@@ -78,10 +83,56 @@ def test_live_is_shadow_it_shows_orders_and_the_gateway_never_sees_one(gateway, 
     assert greeting["account"] not in done.stderr
 
 
-def test_live_without_shadow_is_refused():
-    done = run("live")
+def test_shadow_and_arm_together_are_refused():
+    done = run("live", "--shadow", "--arm")
     assert done.returncode == 2
-    assert "--shadow" in done.stderr
+    assert "contradict" in done.stderr
+
+
+def test_what_set_says_of_mode_and_account_does_not_count_for_real_money(gateway, market, tmp_path):
+    greeting, _ = gateway
+    done = run(
+        *("live", "--arm", "--data", str(market), "--strategy", "equal_weight", "--sessions", "1", "--json"),
+        *(
+            "--port",
+            str(greeting["port"]),
+            "--clock",
+            "gateway",
+            "--set",
+            f"halt.folder={tmp_path / 'journal'}",
+        ),
+        *("--set", "live.mode=live", "--set", f"live.account={greeting['account']}"),
+    )
+    # Had they counted, a paper account under mode live would have been refused.
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["mode"] == "paper"
+
+
+def test_paper_sends_orders_that_fill_and_status_tells_of_them(gateway, market, tmp_path):
+    greeting, record = gateway
+    journal = ("--set", f"halt.folder={tmp_path / 'journal'}")
+    done = run(
+        *("paper", "--data", str(market), "--strategy", "equal_weight", "--now"),
+        *(
+            "--port",
+            str(greeting["port"]),
+            "--clock",
+            "gateway",
+            "--sessions",
+            "3",
+            "--json",
+            *journal,
+            *LIMITS,
+        ),
+    )
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert content["mode"] == "paper"
+    assert content["filled"] >= 8
+    assert orders_in(record) >= 8
+    status = run("status", "--json", *journal)
+    assert status.returncode == 0, status.stderr
+    assert greeting["account"] not in status.stdout
 
 
 def test_live_where_nobody_listens_is_one_error(market):

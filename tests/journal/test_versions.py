@@ -182,10 +182,13 @@ def test_the_database_of_another_program_is_refused_and_left_alone(url):
         if url.startswith("postgresql"):
             connection.exec_driver_sql("CREATE SCHEMA ares7_paper")
         connection.exec_driver_sql("CREATE TABLE songs (title TEXT)")
+    path = Path(url.removeprefix("sqlite:///"))
+    before = path.read_bytes() if path.is_file() else None
     for opened in (Journal, JournalReader):
         with pytest.raises(WrongJournal, match="another program"):
             opened.open(url, "paper", ACCOUNT)
     assert sorted(description(url)[0]) == ["songs"]
+    assert before is None or path.read_bytes() == before
 
 
 def test_a_reader_of_what_is_not_there_says_so(url, database):

@@ -93,7 +93,11 @@ def run(market, gateway, tmp_path):
         )
         told = []
         runner = kind(
-            config, chosen, place, wish or Wish("paper", True, "shadow", ""), told.append,
+            config,
+            chosen,
+            place,
+            wish or Wish("paper", True, "shadow", ""),
+            told.append,
             **{"sessions": 3, "start_now": True, **options},
         )
         runner.control, runner.lines = control, told
@@ -105,5 +109,3 @@ def run(market, gateway, tmp_path):
 def positions(control):
     """Shares by symbol, by the gateway's books."""
     return control.book().positions[control.account]
-
-
