@@ -28,6 +28,7 @@ from live.halt.switch import HaltSwitch
 from live.heartbeat import STOPPED, Heartbeat
 from live.interlock import Mode, Wish, mode_of
 from live.journal import rows
+from live.journal.failures import RowRefused
 from live.journal.place import default_url
 from live.journal.wire_rows import fee_of, fill_of, wire_event
 from live.journal.writer import Journal
@@ -295,12 +296,19 @@ class Runner:
         if event is not None:
             self.journal.wire(event)
         if isinstance(message, Execution):
-            self.journal.fill(fill_of(message))
+            self._journal_fill(message)
         elif isinstance(message, Commission):
             fee = fee_of(message)
             if fee is not None:
                 self.journal.fee(fee)
         self.reconciler.heard(message)
+
+    def _journal_fill(self, execution: Execution) -> None:
+        try:
+            self.journal.fill(fill_of(execution))
+        except RowRefused as error:
+            # The gateway tells one execution in two ways: the difference shows in the next comparison.
+            self._alert("error", "journal-refused", str(error))
 
     def _round(self) -> None:
         self.heartbeat.beat("running", self.store.latest_session)
