@@ -142,6 +142,22 @@ class Conductor:
             self._journal.finish_rebalance(self._id, CARRIED_OUT)
             self._id = ""
 
+    def closing(self, session: dt.date, orders: Mapping[int, float]) -> None:
+        """Announce orders that flatten: they belong to no rebalance.
+
+        Parameters
+        ----------
+        session : date
+        orders : mapping of contract id to USD
+            Contracts that are closed, and their latest prices.
+        """
+        self._session, self._id, self._prices = session, "", dict(orders)
+
+    @property
+    def flattens(self) -> bool:
+        """The orders that follow flatten, and belong to no rebalance."""
+        return self._session is not None and not self._id
+
     def before_writing(self, ticket: OrderTicket, order_id: int) -> None:
         """Journal an order right before it is written to the socket, or prevent that.
 
@@ -165,6 +181,7 @@ class Conductor:
                 client_id=self._client_id,
                 rebalance_id=self._id or None,
                 decision_price=self._prices.get(ticket.con_id),
+                purpose="rebalance" if self._id else "flatten",
             )
         )
 

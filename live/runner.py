@@ -20,9 +20,11 @@ from live.client.messages import Connected, Message, State
 from live.client.options import Options
 from live.client.order_messages import Commission, Execution, OrderTicket
 from live.conductor import Conductor
+from live.flattening import Flattening
 from live.halt.file_source import HaltFile
 from live.halt.gate import halt_verdict
 from live.halt.journal_source import JournalSource
+from live.halt.level import HaltLevel
 from live.halt.signal_source import SignalSource
 from live.halt.switch import HaltSwitch
 from live.heartbeat import STOPPED, Heartbeat
@@ -232,6 +234,7 @@ class Runner:
             begin=self.store.desk.name_orders,
             tell=self._tell,
         )
+        self.flattening = Flattening(self.journal, self.store, self.conductor, self._tell)
         panel.conductor = self.conductor
         self.store.desk.journal = self.conductor.before_writing
         self.store.on_round = self._round
@@ -284,7 +287,8 @@ class Runner:
             positions={ticket.symbol: shares},
             working={ticket.symbol: Working(max(open_now, 0.0), max(-open_now, 0.0))},
         )
-        return halt_verdict(self._switch.standing(), order, view).reason
+        flattening = self._switch.level() is HaltLevel.FLATTEN and self.conductor.flattens
+        return halt_verdict(self._switch.standing(), order, view, flattening=flattening).reason
 
     # What happens meanwhile
 
@@ -317,7 +321,10 @@ class Runner:
             return
         if self.reconciler.due(RECONCILE_EVERY):
             self._reconcile("reconnect" if self.reconciler.gate.why_shut else "periodic")
-        if self._switch.level().cancels_working:
+        level = self._switch.level()
+        if level is HaltLevel.FLATTEN and not self.reconciler.gate.why_shut:
+            self.flattening.step()
+        elif level.cancels_working:
             for known in self.store.book.working():
                 if not known.cancel_asked:
                     self.store.desk.cancel(known)

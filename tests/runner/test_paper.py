@@ -112,6 +112,24 @@ def test_a_halt_stops_every_order_that_follows(run, gateway, reading, tmp_path):
         assert journal.orders() == []
 
 
+def test_flatten_closes_what_the_journal_bought_once_and_nothing_else(run, gateway, reading):
+    class Flattening(SteppedRunner):
+        def _closed(self, session):
+            super()._closed(session)
+            if self.closed == 2:
+                self.journal.halt("FLATTEN", "test", "out")
+
+    done = run(kind=Flattening, sessions=5).run()
+    assert done.differences == 0
+    assert positions(gateway) == {}
+    assert max(refs(gateway).values()) == 1
+    with reading() as journal:
+        assert journal.positions() == {}
+        sales = [order.intent for order in journal.orders() if order.intent.side == "SELL"]
+        assert {intent.purpose for intent in sales} == {"flatten"}
+        assert len({intent.con_id for intent in sales}) == len(sales)
+
+
 def test_shadow_sends_nothing_and_keeps_a_journal_of_its_own(run, gateway, reading):
     done = run(wish=Wish("live", False, "shadow", ""), sessions=2).run()
     assert done.mode is Mode.SHADOW
