@@ -17,6 +17,7 @@ import numpy as np
 from ares7.arrays import Bool1D, Float1D
 from ares7.book import Targets
 from ares7.errors import CheckFailed
+from ares7.explain import Dissection
 from ares7.limits import AccountView, Limits, Name, ProposedOrder, Verdict, Working
 from ares7.orders import Basket
 from ares7.panel import Panel
@@ -84,6 +85,8 @@ class Conductor:
         ``begin(session, rebalance id)``: names the orders that follow.
     tell : callable
         Shows a line to a person.
+    explain : callable
+        ``explain(panel)``: the latest row taken apart (`ares7.explain.Dissection`), or why that cannot be done.
     """
 
     def __init__(
@@ -98,10 +101,11 @@ class Conductor:
         client_id: int,
         begin: Callable[[dt.date, str], None],
         tell: Callable[[str], None],
+        explain: Callable[[Panel], Dissection | str],
     ) -> None:
         self._journal, self._limits, self._why_not = journal, limits, why_not
         self._strategy, self._digest, self._client_id = strategy, config_digest, client_id
-        self._contracts, self._begin, self._tell = contracts, begin, tell
+        self._contracts, self._begin, self._tell, self._explain = contracts, begin, tell, explain
         self._prices: dict[int, float] = {}
         self._session: dt.date | None = None
         self._id = ""
@@ -118,7 +122,8 @@ class Conductor:
         """
         session = proposal.session
         identity = rebalance_id(self._strategy, self._digest, self._journal.account, session)
-        fresh = self._journal.begin_rebalance(self._row(identity, proposal))
+        taken = self._explain(proposal.panel)
+        fresh = self._journal.begin_rebalance(self._row(identity, proposal, taken))
         before = None if fresh else self._journal.rebalance(identity)
         if before is not None and before.outcome != "open":
             return _part(proposal.basket, np.zeros(len(proposal.basket.symbol), dtype=bool))
@@ -127,7 +132,7 @@ class Conductor:
         names = [proposal.panel.symbols[i] for i in proposal.basket.symbol.tolist()]
         contracts = [self._contracts[name] for name in names]
         if fresh:
-            self._journal.decision(self._decisions(identity, proposal, verdicts))
+            self._journal.decision(self._decisions(identity, proposal, verdicts, taken))
             self._write_regime(proposal)
         self._session, self._id = session, identity
         self._prices = dict(zip(contracts, proposal.basket.close.tolist(), strict=True))
@@ -194,7 +199,7 @@ class Conductor:
 
     # Rows
 
-    def _row(self, identity: str, proposal: Proposal) -> rows.Rebalance:
+    def _row(self, identity: str, proposal: Proposal, taken: Dissection | str) -> rows.Rebalance:
         return rows.Rebalance(
             identity,
             proposal.session,
@@ -203,9 +208,12 @@ class Conductor:
             reason=_reason(proposal),
             nav_usd=proposal.nav,
             cash_usd=proposal.cash,
+            detail={"not_explained": taken} if isinstance(taken, str) else taken.summary(),
         )
 
-    def _decisions(self, identity: str, proposal: Proposal, verdicts: list[Verdict]) -> list[rows.Decision]:
+    def _decisions(
+        self, identity: str, proposal: Proposal, verdicts: list[Verdict], taken: Dissection | str
+    ) -> list[rows.Decision]:
         """A row for each name that is wanted, held or traded."""
         panel, targets = proposal.panel, proposal.targets.weights[-1]
         basket = proposal.basket
@@ -231,6 +239,7 @@ class Conductor:
                     float(proposal.close[i]),
                     outcome,
                     "" if found is None else found.reason,
+                    detail={} if isinstance(taken, str) else taken.of(panel.symbols[i]),
                 )
             )
         return out

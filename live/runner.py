@@ -6,20 +6,20 @@ import datetime as dt
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ares7.config import Config
 from ares7.errors import Ares7Error, CheckFailed
+from ares7.explain import Dissection, Explainer
 from ares7.limits import AccountView, Limits, ProposedOrder, Working
+from ares7.panel import Panel
 from feeds.engines import Chosen
 from live.client.client import Client
 from live.client.messages import Connected, Message, State
-from live.client.options import Options
 from live.client.order_messages import Commission, Execution, OrderTicket
 from live.conductor import Conductor
+from live.day_report import DayPrice, day_record, write_day_report
 from live.flattening import Flattening
 from live.halt.file_source import HaltFile
 from live.halt.gate import halt_verdict
@@ -40,48 +40,13 @@ from live.reconcile.hints import PriceHints
 from live.reconcile.journal_side import JournalAdapter, owners_of
 from live.reconcile.ownership import require_sole_strategy, sellable
 from live.reconcile.rounds import Reconciler
+from live.run_settings import Place, Summary
 from live.store import IBStore
-from live.store_options import StoreOptions
 from live.trading_clock import Calendar
 
 IDENTIFY_OFFSET = 2000
 """Client id of the short connection that asks which account this is."""
 RECONCILE_EVERY = dt.timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the gateway is and where the files are.
-
-    Attributes
-    ----------
-    host, port, client_id, account
-        As `live.store.IBStore`.
-    store, client
-        Options of both.
-    folder : Path
-        Of journal, halt file and heartbeat.
-    """
-
-    host: str
-    port: int
-    client_id: int
-    account: str
-    store: StoreOptions
-    client: Options
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run did."""
-
-    mode: Mode
-    account: str
-    sessions: int
-    orders: int
-    filled: int
-    differences: int
 
 
 class Runner:
@@ -233,6 +198,7 @@ class Runner:
             client_id=self._place.client_id,
             begin=self.store.desk.name_orders,
             tell=self._tell,
+            explain=self._explained,
         )
         self.flattening = Flattening(self.journal, self.store, self.conductor, self._tell)
         panel.conductor = self.conductor
@@ -357,8 +323,27 @@ class Runner:
             )
         )
         self.journal.heartbeat(rows.Heartbeat("running", os.getpid(), session))
+        self._report(session)
         if self.mode.sends:
             self._reconcile("close")
+
+    def _explained(self, panel: Panel) -> Dissection | str:
+        try:
+            explainer = Explainer(panel, self._chosen.strategy, self._chosen.settings)
+            return explainer.at(len(panel.dates) - 1)
+        except Ares7Error as error:
+            return str(error)
+
+    def _report(self, session: dt.date) -> None:
+        """Write what the session was: orders, fills, shortfall, money."""
+        panel = self.portfolio.panel.panel()
+        opens, closes = panel.fields["open"][-1], panel.fields["close"][-1]
+        prices = {
+            name: DayPrice(float(opens[i]), float(closes[i]))
+            for i, name in enumerate(panel.symbols)
+            if panel.dates[-1].item() == session and np.isfinite(opens[i]) and np.isfinite(closes[i])
+        }
+        write_day_report(self._place.folder / "days", day_record(self.journal, session, prices))
 
     def _alarm(self, code: str, text: str) -> None:
         self._alert("error", code, text)

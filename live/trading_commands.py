@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from live.client.options import Options
     from live.client.order_messages import OrderTicket
     from live.interlock import Verb
-    from live.runner import Place, Summary
+    from live.run_settings import Place, Summary
 
 SHADOW_CLIENT_OFFSET = 1000
 """A shadow run has a client id of its own, so that it never meets the orders of the one that trades."""
@@ -142,7 +142,7 @@ def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
 
 
 def _place(call: Call, *, armed: bool) -> Place:
-    from live.runner import Place
+    from live.run_settings import Place
     from live.store_options import StoreOptions
 
     given = _settings(call)

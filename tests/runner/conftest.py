@@ -15,7 +15,8 @@ from live.double.control import running
 from live.double.history import from_folder
 from live.double.settings import Settings
 from live.interlock import Wish
-from live.runner import Place, Runner
+from live.run_settings import Place
+from live.runner import Runner
 from live.store_options import StoreOptions
 from strategies import registry
 from tests.bridge.stepping import Stepper
