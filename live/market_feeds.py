@@ -21,6 +21,8 @@ from live.trading_clock import Calendar
 
 GRACE = dt.timedelta(seconds=5)
 """After the end of an intraday bar, for its last change."""
+ROUNDING = 5e-5
+"""Relative change of earlier prices that a vendor's rounding makes; nobody is told of it."""
 NOT_SUBSCRIBED = (354, 420, 10197)
 """Codes that mean: no permission for the data."""
 
@@ -243,7 +245,7 @@ class MarketFeeds:
         if bar is None:
             return
         factor = published.rescaled.get(data._name, 1.0)
-        if factor != 1.0:
+        if abs(factor - 1.0) > ROUNDING:
             self._note(f"{data._name}: earlier prices times {factor:.6f} (dividend or split)")
         data.push(bar, factor)
 

@@ -154,6 +154,7 @@ class Runner:
             portfolio.cerebro.run()
             self._note_stages()
         differences = self.reconciler.gate.differences
+        self.journal.heartbeat(rows.Heartbeat(STOPPED, os.getpid()))
         self.journal.end_run("finished")
         orders = self.journal.orders()
         filled = sum(order.filled > 0 for order in orders)
