@@ -382,7 +382,7 @@ def test_advisories_are_notices(connect, gateway):
 
 @pytest.mark.parametrize(
     ("account", "kind"),
-    [("DU1234567", "paper"), ("DF1234567", "paper"), ("U1234567", "real"), ("X1", "real")],
+    [("DU1234567", "paper"), ("DFX23456", "paper"), ("U1234567", "real"), ("X1", "real")],
 )
 def test_the_account_id_decides_between_paper_and_real_and_the_unknown_is_real(account, kind):
     from live.client.sync import account_kind
