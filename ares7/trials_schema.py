@@ -248,8 +248,9 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse somebody else's database and a newer ledger before anything is written to it."""
-    kind = connection.execute("PRAGMA application_id").fetchone()[0]
+    # Tables first: another process may make the ledger in between, and writes both at once.
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    kind = connection.execute("PRAGMA application_id").fetchone()[0]
     if kind != APPLICATION_ID and (kind or tables):
         raise _unusable(path, "it is a database of another program", sqlite3.SQLITE_NOTADB)
     if _version(connection) > len(MIGRATIONS):

@@ -25,7 +25,8 @@ SERVE = textwrap.dedent(
     """
     import argparse, sys
     from ares7.errors import Ares7Error
-    from live.double.command import add_arguments, run_gateway
+    from live.double.arguments import add_arguments
+    from live.double.command import run_gateway
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     parser.add_argument("--json", action="store_true")
