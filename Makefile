@@ -10,12 +10,13 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-nojit test-ib-async test-interleavings bench bench-live lint types secrets clean
+.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings bench bench-live lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
 	@echo "make test        the whole test suite but the statistical tests"
 	@echo "make test-stat   statistical tests over many seeds (minutes)"
+	@echo "make test-two-years  two years of real sessions, backtest against bridge (ARES7_DATA; three minutes)"
 	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
 	@echo "make test-ib-async  the tests of the IB connection with ib_async, in an environment of its own"
 	@echo "make test-interleavings  2,000 random interleavings of orders, drops and fills on the IB bridge (minutes)"
@@ -48,6 +49,9 @@ test: $(VENV)/.dev
 
 test-stat: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m stat
+
+test-two-years: $(VENV)/.dev
+	ARES7_TWO_YEARS=1 $(BIN)/python -m pytest -q -m stat tests/bridge/test_ensemble.py
 
 test-nojit: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not real_data" tests/parity

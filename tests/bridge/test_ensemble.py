@@ -145,6 +145,7 @@ def test_a_quarter_of_the_ensemble_with_overlays_makes_the_backtests_orders_and_
 
 
 @pytest.mark.stat
+@pytest.mark.skipif("ARES7_TWO_YEARS" not in os.environ, reason="three minutes: make test-two-years")
 def test_two_years_of_the_ensemble_with_overlays_make_the_backtests_orders_and_money(tmp_path):
     faulthandler.dump_traceback_later(900, exit=True)
     orders = compare(tmp_path, "2018-01-02", "2019-12-31")
