@@ -175,6 +175,9 @@ class Runner:
         navs = self.journal.navs()
         latest = navs[-1].session if navs else None
         self.store.feeds.again = self._unfinished(latest)
+        # Orders of an earlier process may still work, or have filled since: what the gateway says of them counts.
+        for order in self.journal.working():
+            self.store.book.sent(order.intent.ticket, order.intent.order_id, _machine_clock())
         portfolio.load(sessions=self._count)
         begun = self.journal.rebalances()
         panel = portfolio.panel
@@ -327,6 +330,8 @@ class Runner:
         self._report(session)
         if self.mode.sends:
             self._reconcile("close")
+            # What the gateway said of the orders meanwhile: after the last session nobody else asks.
+            self.store.pump()
 
     def _explained(self, panel: Panel) -> Dissection | str:
         try:

@@ -52,6 +52,20 @@ def test_a_second_start_repeats_no_order(run, gateway):
     assert set(before) <= set(after)
 
 
+def test_orders_of_an_earlier_process_are_followed_to_their_end(run, gateway, reading):
+    run(sessions=1).run()
+    with reading() as journal:
+        assert {order.stage for order in journal.orders()} == {"working"}
+    gateway.end_session(25)
+    done = run(sessions=1).run()
+    assert done.differences == 0
+    with reading() as journal:
+        assert {order.stage for order in journal.orders()} == {"filled"}
+        assert journal.working() == []
+        held = {p.symbol: p.shares for p in journal.positions().values()}
+    assert held == positions(gateway)
+
+
 class Crash(BaseException):
     """The process dies here."""
 
