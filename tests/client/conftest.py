@@ -137,7 +137,7 @@ def messages(client, kind=None, seconds=2.0, count=1):
     return found
 
 
-def wait_until(condition, seconds=3.0):
+def wait_until(condition, seconds=15.0):
     """Wait until a condition holds; False if it never does."""
     pause = threading.Event()
     until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
@@ -148,7 +148,7 @@ def wait_until(condition, seconds=3.0):
     return bool(condition())
 
 
-def wait_ready(client, seconds=3.0):
+def wait_ready(client, seconds=15.0):
     return wait_until(lambda: client.state is State.READY, seconds)
 
 

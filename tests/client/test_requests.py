@@ -384,7 +384,8 @@ def test_many_subscriptions_are_opened_again_side_by_side(connect, gateway):
     numbers |= {client.five_second_bars(found) for found in facts.values()}
     gateway.drop()
     assert wait_until(lambda: client.connected.generation == 2 and client.state is State.READY)
-    assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) == 6)
+    assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) == 6, 30.0)
+    assert wait_until(lambda: len(gateway.recorder.named("reqHistoricalData")) == 6, 30.0)
     client.server_time()
     client.poll()
     gateway.end_session()

@@ -26,7 +26,7 @@ def connected(control, client_id=7, *, timeout=4.0, throttled=False, **options):
         ib.disconnect()
 
 
-def until(ib, holds, seconds=3.0):
+def until(ib, holds, seconds=15.0):
     """Let the client run until something holds; fails after so many real seconds."""
     for _ in range(int(seconds / 0.01)):
         if holds():
