@@ -10,8 +10,8 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from ares7.config import Config
-from ares7.errors import MissingData
+from ares7.config import Config, DataConfig
+from ares7.errors import ConfigError, MissingData
 from feeds.engines import Chosen
 from live.client.history import DailyBars
 from live.client.messages import ContractFacts
@@ -54,8 +54,9 @@ class Portfolio:
         self.closed: Callable[[dt.date], None] | None = None
         """Is called with each session once the strategy has acted on it."""
         needs, warmup = chosen.settings.requires, chosen.settings.warmup
-        self.roster = roster or roster_of(config.data, needs, warmup)
-        self.panel = LivePanel(self.roster, config.data, needs, warmup)
+        data = _with_folder(config.data)
+        self.roster = roster or roster_of(data, needs, warmup)
+        self.panel = LivePanel(self.roster, data, needs, warmup)
         if start is not None:
             self.panel.start = np.datetime64(start, "D")
         store.observe(self._observe, self._session)
@@ -119,6 +120,17 @@ class Portfolio:
         """Trade until the store's last session, or until somebody stops it."""
         self.load()
         return self.cerebro.run()[0]
+
+
+def _with_folder(data: DataConfig) -> DataConfig:
+    """Name the folder of the synthetic market where no data folder is configured: the double replays the same."""
+    if data.path is not None:
+        return data
+    if data.cache is None:
+        raise ConfigError("trading the synthetic market on a double needs data.cache; set it, or data.path")
+    from feeds.synthetic import ensure
+
+    return data.model_copy(update={"path": ensure(data.synthetic, data.cache, data.calendar)})
 
 
 def _until(bars: DailyBars, last: dt.date) -> DailyBars:

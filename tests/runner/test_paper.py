@@ -176,3 +176,17 @@ def test_the_month_end_decides(run, gateway, reading):
 
 def test_the_plain_runner_is_what_the_tests_step():
     assert issubclass(SteppedRunner, Runner)
+
+
+def test_the_default_strategy_trades_the_synthetic_market_that_the_double_replays(
+    run, gateway, reading, tmp_path
+):
+    synthetic = {"symbols": 24, "start": "2023-01-03", "end": "2024-12-31"}
+    data = {"path": None, "cache": str(tmp_path / "cache"), "synthetic": synthetic}
+    limits = {"max_weight": None, "max_order_usd": None, "max_volume_share": None}
+    done = run(strategy="regime_ensemble", sessions=2, config={"data": data, "limits": limits}).run()
+    assert done.filled >= 5
+    assert done.differences == 0
+    with reading() as journal:
+        (rebalance,) = [r for r in journal.rebalances() if r.reason == "start"]
+        assert rebalance.detail["regime"]
