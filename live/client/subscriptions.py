@@ -27,6 +27,7 @@ class Subscription:
     bar_size: str
     duration: str
     request: int = -1
+    opened_on: Link | None = None
 
 
 class Subscriptions:
@@ -62,6 +63,7 @@ class Subscriptions:
         """
         self._count += 1
         found = Subscription(self._count, facts, what, regular_hours, bar_size, duration)
+        found.opened_on = link
         await self._open(link, found)
         self._all[found.number] = found
         return found.number
@@ -114,8 +116,10 @@ class Subscriptions:
         await asyncio.gather(*(self._reopen(link, wanted) for wanted in list(self._all.values())))
 
     async def _reopen(self, link: Link, wanted: Subscription) -> None:
-        if wanted.request in link.tap.bars:
+        # Request numbers begin anew with a connection: an old one may be another subscription's by now.
+        if wanted.opened_on is link and wanted.request in link.tap.bars:
             self._cancel(link, wanted)
+        wanted.opened_on = link
         try:
             await self._open(link, wanted)
         except (Refused, NoAnswer) as error:

@@ -384,6 +384,8 @@ def test_many_subscriptions_are_opened_again_side_by_side(connect, gateway):
     facts = client.qualify(["AAPL", "MSFT", "BRK-B"]).facts
     numbers = {client.keep_up_to_date(found) for found in facts.values()}
     numbers |= {client.five_second_bars(found) for found in facts.values()}
+    # A subscription to 5-second bars has no answer: only a later one says that the gateway has read it.
+    client.server_time()
     gateway.drop()
     assert wait_until(lambda: client.connected.generation >= 2 and client.state is State.READY)
     assert wait_until(lambda: len(gateway.recorder.named("reqRealTimeBars")) >= 6, 30.0)
