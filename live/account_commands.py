@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import getpass
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ares7.errors import ConfigError, MissingData
 from live.commands import Call, Done
+from live.machine import utc_now, who
 
 if TYPE_CHECKING:
     from live.client.client import Client
@@ -172,9 +171,9 @@ def _connected(call: Call, account: str) -> Iterator[Client]:
     from live.client.options import Options
 
     live, args = call.config.live, call.args
-    # A double's days last seconds: its clock is right by definition.
-    skew: dict[str, Any] = {"max_skew_s": None, "quiet": None} if live.clock == "gateway" else {}
-    options = Options(library=live.library, time_zone=live.time_zone, read_only=True, **skew)
+    options = Options(library=live.library, time_zone=live.time_zone, read_only=True)
+    if live.clock == "gateway":
+        options = options.for_double()
     host, port = args.host or live.host, args.port or live.port
     client = Client(host, port, live.client_id + OPERATOR_CLIENT_OFFSET, account, options=options)
     try:
@@ -182,17 +181,6 @@ def _connected(call: Call, account: str) -> Iterator[Client]:
         yield client
     finally:
         client.stop()
-
-
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def _who() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a user id without a name
-        return f"somebody@{socket.gethostname()}"
 
 
 Decide = Callable[[Sequence["Difference"]], "list[Acceptance]"]
@@ -207,11 +195,11 @@ def _compare(call: Call, decide: Decide) -> tuple[list[Difference], list[Accepta
 
     with OperatorJournal.open(*_where(call)) as journal, _connected(call, journal.account) as client:
         system = call.config.live.clock == "system"
-        now: Callable[[], dt.datetime] = _utc_now if system else client.server_time
+        now: Callable[[], dt.datetime] = utc_now if system else client.server_time
         mine = Reconciler(client, JournalAdapter(journal), now, PriceHints(journal, client))
         decisions = decide(mine.round("operator"))
         if decisions:
-            journal.adopt(*adjustments_of(decisions, journal, _who(), now()))
+            journal.adopt(*adjustments_of(decisions, journal, who(), now()))
             mine.round("operator")
         return list(mine.gate.differences), decisions, mine
 

@@ -129,7 +129,7 @@ def ended_by_sigterm() -> Iterator[None]:
 def daily(call: Call) -> Done:
     """Tilts, blend and final weights of the latest session: everything or nothing."""
     from live.daily import job
-    from live.daily.log import utc_now
+    from live.machine import utc_now
 
     with ended_by_sigterm():
         done = job.daily(call.config, call.choose, call.root, utc_now, _day(call), demo=call.args.demo)
@@ -147,9 +147,9 @@ def _single(call: Call, step: Callable[[Job], Made]) -> Done:
     from live.daily.acting_session import acting_step
     from live.daily.job import overlaid_choice
     from live.daily.lock import exclusive
-    from live.daily.log import utc_now
     from live.daily.outputs import Outputs
     from live.daily.overlay_job import Job
+    from live.machine import utc_now
 
     args, config, now = call.args, call.config, utc_now()
     acting = acting_step(_day(call), now, config.data.calendar)
@@ -178,7 +178,7 @@ def engine(call: Call) -> Done:
 def combine(call: Call) -> Done:
     """Blend of the overlays' files of a session."""
     from live.daily.job import logged_combine
-    from live.daily.log import utc_now
+    from live.machine import utc_now
 
     return _single(call, lambda job: logged_combine(job, utc_now))
 
@@ -192,8 +192,8 @@ def apply(call: Call) -> Done:
 
 def stats(call: Call) -> Done:
     """What the files of the last days hold, and which sessions lack them; exit 1 if any is not as it should be."""
-    from live.daily.log import utc_now
     from live.daily.overlay_stats import lines_of, overlay_stats
+    from live.machine import utc_now
 
     found = overlay_stats(call.config, call.args.last, utc_now(), _day(call))
     return Done(found, lines_of(found), int(not found["good"]))

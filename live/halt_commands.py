@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import getpass
-import os
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +16,7 @@ from live.halt.file_source import FILE, HaltFile
 from live.halt.journal_source import ClosedJournal, HaltJournal, Journals, sqlite_journals
 from live.halt.level import HaltLevel, HaltRecord
 from live.halt.switch import HaltStanding, HaltSwitch
+from live.machine import utc_now, who
 
 if TYPE_CHECKING:
     from ares7.halt_config import HaltConfig
@@ -55,18 +52,6 @@ def add_halt_verbs(verb: Any, call: Callable[..., int], journals: Journals = sql
     made.set_defaults(act=watchdog)
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
 def standing(config: HaltConfig, journals: Journals = sqlite_journals) -> HaltStanding:
     """Return what the halt file and the journals say, and what a Redis key said last if one is configured.
 
@@ -74,11 +59,11 @@ def standing(config: HaltConfig, journals: Journals = sqlite_journals) -> HaltSt
     """
     from live.halt.redis_source import RememberedRedis
 
-    sources: list[Any] = [HaltFile(config.folder, _now)]
+    sources: list[Any] = [HaltFile(config.folder, utc_now)]
     sources += [ClosedJournal(name, opened) for name, opened in journals(config.folder).items()]
     if config.redis is not None:
         sources.append(RememberedRedis(config.folder))
-    return HaltSwitch(sources, lambda code, message: None, _now).standing()
+    return HaltSwitch(sources, lambda code, message: None, utc_now).standing()
 
 
 def _in_journals(journals: Journals, folder: Path, act: Callable[[HaltJournal], None]) -> tuple[str, ...]:
@@ -116,7 +101,7 @@ def halt(call: Call, journals: Journals = sqlite_journals) -> Done:
     level = HaltLevel.FLATTEN if args.flatten else HaltLevel.parse(args.level or "HALT")
     if level is HaltLevel.NONE:
         raise ConfigError("--level NONE lifts a halt; run 'python run.py resume'")
-    held = HaltFile(config.folder, _now).trip(level, _who(), args.reason or "no reason given")
+    held = HaltFile(config.folder, utc_now).trip(level, who(), args.reason or "no reason given")
 
     def raise_level(journal: HaltJournal) -> None:
         latest = journal.latest_halt()
@@ -141,13 +126,13 @@ def _effect(level: HaltLevel) -> tuple[str, ...]:
 
 def resume(call: Call, journals: Journals = sqlite_journals) -> Done:
     """Lift the halt of the halt file and of the journals; exit 1 if another source still halts."""
-    config, who, why = call.config.halt, _who(), call.args.reason or "no reason given"
-    before: HaltRecord = HaltFile(config.folder, _now).resume(who, why)
+    config, by, why = call.config.halt, who(), call.args.reason or "no reason given"
+    before: HaltRecord = HaltFile(config.folder, utc_now).resume(by, why)
 
     def lift(journal: HaltJournal) -> None:
         latest = journal.latest_halt()
         if latest is not None and latest.level != HaltLevel.NONE.name:
-            journal.halt(HaltLevel.NONE.name, who, why)
+            journal.halt(HaltLevel.NONE.name, by, why)
 
     problems = _in_journals(journals, config.folder, lift)
     found = standing(config, journals)
@@ -169,9 +154,9 @@ def watchdog(call: Call) -> Done:
 
     def alarm(code: str, message: str) -> None:
         severity = "info" if code == "runner-back" else "error"
-        alert(config.daily.logs, _now, session=None, severity=severity, code=code, message=message)
+        alert(config.daily.logs, utc_now, session=None, severity=severity, code=code, message=message)
 
-    dog = Watchdog(config.halt, _now, alarm)
+    dog = Watchdog(config.halt, utc_now, alarm)
     if args.once:
         trouble = dog.look()
         if trouble is None:

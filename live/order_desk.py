@@ -20,10 +20,10 @@ from live.client.order_messages import (
     OrderStatus,
     OrderTicket,
 )
+from live.machine import utc_now
 from live.order_book import Answer, OrderBook
 from live.order_state import Change, Known, Stage, StageChange
 from live.store_options import StoreOptions
-from live.trading_clock import system_clock
 
 Journal = Callable[[OrderTicket, int], None]
 
@@ -92,7 +92,7 @@ class OrderDesk:
         """Return a new order reference (rulings 27)."""
         day = f"{self._session or self._now():%Y%m%d}"
         if not self._run_id:
-            seed = f"{self._book.account} {self._client.target.client_id} {system_clock().isoformat()}"
+            seed = f"{self._book.account} {self._client.target.client_id} {utc_now().isoformat()}"
             self._run_id = hashlib.sha256(seed.encode()).hexdigest()[:8]
         key = (day, facts.con_id, side[0])
         self._numbers[key] += 1

@@ -34,6 +34,7 @@ from live.journal.failures import RowRefused
 from live.journal.place import default_url
 from live.journal.wire_rows import fee_of, fill_of, wire_event
 from live.journal.writer import Journal
+from live.machine import utc_now
 from live.order_state import Stage
 from live.portfolio import Portfolio
 from live.reconcile.hints import PriceHints
@@ -120,7 +121,7 @@ class Runner:
             client_options=place.client.model_copy(update={"read_only": not mode.sends}),
             next_order_id=journal.highest_order_id() + 1,
         )
-        self.heartbeat = Heartbeat(place.folder, _machine_clock)
+        self.heartbeat = Heartbeat(place.folder, utc_now)
         journal.begin_run(
             rows.Run(
                 self._chosen.name,
@@ -165,7 +166,7 @@ class Runner:
     def _portfolio(self) -> Portfolio:
         portfolio = Portfolio(self._config, self._chosen, self.store)
         self.store.listen(self._hear)
-        self._halt_file = HaltFile(self._place.folder, _machine_clock)
+        self._halt_file = HaltFile(self._place.folder, utc_now)
         self._halt_file.prepare()
         self.portfolio = portfolio
         return portfolio
@@ -177,7 +178,7 @@ class Runner:
         self.store.feeds.again = self._unfinished(latest)
         # Orders of an earlier process may still work, or have filled since: what the gateway says of them counts.
         for order in self.journal.working():
-            self.store.book.sent(order.intent.ticket, order.intent.order_id, _machine_clock())
+            self.store.book.sent(order.intent.ticket, order.intent.order_id, utc_now())
         portfolio.load(sessions=self._count)
         begun = self.journal.rebalances()
         panel = portfolio.panel
@@ -212,7 +213,7 @@ class Runner:
 
     def _unfinished(self, latest: dt.date | None) -> dt.date | None:
         """Return the session that has closed and that the journal has no close of."""
-        now = _machine_clock() if self._place.store.clock == "system" else self._gateway_time()
+        now = utc_now() if self._place.store.clock == "system" else self._gateway_time()
         closed = Calendar(now, self._config.data.calendar).finished(now).date
         return closed if latest is None or latest < closed else None
 
@@ -221,9 +222,7 @@ class Runner:
         return self.store.client.server_time()
 
     def _switch_of(self, signals: SignalSource) -> HaltSwitch:
-        return HaltSwitch(
-            [self._halt_file, signals, JournalSource(self.journal)], self._alarm, _machine_clock
-        )
+        return HaltSwitch([self._halt_file, signals, JournalSource(self.journal)], self._alarm, utc_now)
 
     def _open_gate(self) -> None:
         if not self.mode.sends:
@@ -363,7 +362,7 @@ class _signals:
     """Installs the signals that halt, and puts the old handlers back."""
 
     def __init__(self, file: HaltFile) -> None:
-        self._source = SignalSource(file, _machine_clock)
+        self._source = SignalSource(file, utc_now)
 
     def __enter__(self) -> SignalSource:
         self._source.install()
@@ -371,7 +370,3 @@ class _signals:
 
     def __exit__(self, *exc: object) -> None:
         self._source.restore()
-
-
-def _machine_clock() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

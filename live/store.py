@@ -40,16 +40,17 @@ from live.client.messages import (
     StateChanged,
     SubscriptionFailed,
 )
-from live.client.options import HistoryPacing, Options
+from live.client.options import Options
 from live.client.order_messages import OrderTicket
 from live.data import IBData
 from live.holdings import Holdings
+from live.machine import utc_now
 from live.market_feeds import MarketFeeds
 from live.order_book import OrderBook
 from live.order_desk import OrderDesk
 from live.order_events import OrderEvents
 from live.store_options import StoreOptions
-from live.trading_clock import Calendar, GatewayClock, system_clock
+from live.trading_clock import Calendar, GatewayClock
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -102,7 +103,9 @@ class IBStore:
             raise ConfigError(
                 f"clock: gateway is for a double on this machine; {host} has a clock of its own"
             )
-        settings = _client_options(self.options, client_options or Options())
+        settings = client_options or Options()
+        if self.options.clock == "gateway":
+            settings = settings.for_double()
         self.client = Client(host, port, client_id, account, options=settings, next_order_id=next_order_id)
         self.broker: IBBroker | None = None
         self.holdings = Holdings()
@@ -119,7 +122,7 @@ class IBStore:
         self._phase = "new"
         self._ready = False
         self._pumped = False
-        self._clock: Callable[[], dt.datetime] = system_clock
+        self._clock: Callable[[], dt.datetime] = utc_now
         self._calendar: Calendar | None = None
         self._listeners: list[Callable[[Message], None]] = []
 
@@ -362,11 +365,3 @@ class IBStore:
         self.note(text)
         self.desk.doubt_all("the connection was interrupted")
         self.watch.on_snapshot()
-
-
-def _client_options(options: StoreOptions, settings: Options) -> Options:
-    """With a double's clock: it is right by definition, and limits in real seconds mean nothing to it."""
-    if options.clock != "gateway":
-        return settings
-    unpaced = HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6)
-    return settings.model_copy(update={"max_skew_s": None, "quiet": None, "history": unpaced})

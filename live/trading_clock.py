@@ -25,11 +25,6 @@ class Hours(NamedTuple):
     closes: dt.datetime
 
 
-def system_clock() -> dt.datetime:
-    """Time of this computer, UTC."""
-    return dt.datetime.now(dt.UTC)
-
-
 class GatewayClock:
     """The gateway's own clock (rulings 31): for a double whose days last seconds.
 

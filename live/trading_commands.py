@@ -78,13 +78,11 @@ def _settings(call: Call) -> LiveConfig:
     return type(call.config.live).model_validate(call.config.live.model_dump() | changed)
 
 
-def _options(live: LiveConfig, **changes: Any) -> Options:
+def _options(live: LiveConfig) -> Options:
     from live.client.options import Options
 
-    # A double's days last seconds: its clock is right by definition.
-    if live.clock == "gateway":
-        changes["max_skew_s"] = None
-    return Options(library=live.library, time_zone=live.time_zone, **changes)
+    options = Options(library=live.library, time_zone=live.time_zone)
+    return options.for_double() if live.clock == "gateway" else options
 
 
 def doctor(call: Call) -> Done:

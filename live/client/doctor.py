@@ -16,7 +16,7 @@ from live.client.contracts import Wanted
 from live.client.doctor_checks import FAILED, OK, Line
 from live.client.failures import ClockSkew, NotSynchronised, WrongAccount
 from live.client.options import Options
-from live.client.session import utc_now
+from live.machine import utc_now
 
 STEPS = {WrongAccount: "account", NotSynchronised: "synchronisation", ClockSkew: "clock"}
 DOCTOR_CLIENT_ID = 9

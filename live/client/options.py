@@ -81,6 +81,15 @@ class Options(BaseModel):
     reconnect: Reconnect = Reconnect()
     history: HistoryPacing = HistoryPacing()
 
+    def for_double(self) -> Options:
+        """Return what a double on this machine needs, whose days last seconds.
+
+        Its clock is right by definition, and neither IB's nightly reset nor its limits on history, which are in real
+        seconds, mean anything to it.
+        """
+        unpaced = HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6)
+        return self.model_copy(update={"max_skew_s": None, "quiet": None, "history": unpaced})
+
     @field_validator("quiet")
     @classmethod
     def _minutes(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:

@@ -19,15 +19,11 @@ from live.client.orders import not_started
 from live.client.seam import Library, load
 from live.client.supervisor import Supervisor
 from live.client.target import Target
+from live.machine import utc_now
 
 T = TypeVar("T")
 GRACE_S = 5.0
 """What a call may take beyond the time-outs inside it."""
-
-
-def utc_now() -> dt.datetime:
-    """Time by the clock of this computer."""
-    return dt.datetime.now(dt.UTC)
 
 
 class Session:

@@ -20,11 +20,6 @@ JOB, COMBINER = "daily_wavelet_pead", "wavelet_pead_combiner"
 ALERTS = "alerts.jsonl"
 
 
-def utc_now() -> dt.datetime:
-    """Present moment in UTC."""
-    return dt.datetime.now(dt.UTC)
-
-
 class JobLog:
     """One log file, ``<stem>_YYYYMMDD_HHMMSS.log`` (UTC), of lines ``[YYYY-mm-dd HH:MM:SS] text``.
 

@@ -14,13 +14,9 @@ from live.journal.database import Database
 from live.journal.failures import RowRefused
 from live.journal.holdings import ignored_of, positions_of
 from live.journal.reader import JournalReader
+from live.machine import utc_now
 
 Clock = Callable[[], dt.datetime]
-
-
-def utc_now() -> dt.datetime:
-    """Present moment in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 class OperatorJournal(JournalReader):

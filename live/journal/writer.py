@@ -20,8 +20,9 @@ from live.journal import rows, schema
 from live.journal.database import Database
 from live.journal.failures import AlreadyJournalled, RowRefused
 from live.journal.migrate import prepare
-from live.journal.operator_journal import Clock, OperatorJournal, utc_now
+from live.journal.operator_journal import Clock, OperatorJournal
 from live.journal.place import parse
+from live.machine import utc_now
 
 
 class Journal(OperatorJournal):
