@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class LiveConfig(BaseModel):
@@ -22,6 +22,15 @@ class LiveConfig(BaseModel):
     """What ``run.py live --arm`` may trade; real money only with ``live``."""
     start: Literal["next_rebalance", "now"] = "next_rebalance"
     """Whether a first start waits for the next decision that is due, or decides on the first session."""
+    capital_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The most that the book is sized for; the rest of the account stays cash. Profits beyond it are not invested."""
+    capital_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Part of the account that the book is sized for."""
+    remainder_sessions: int = Field(default=1, ge=0, le=5)
+    """After how many closes a shortfall of the latest rebalance is ordered again; 0 leaves it to the next one."""
+    journal: str = ""
+    """URL of a PostgreSQL database, without a password (PGPASSWORD and ~/.pgpass have it); empty: a file of SQLite
+    in ``halt.folder``."""
     library: Literal["ib_insync", "ib_async"] = "ib_insync"
     time_zone: str = "America/New_York"
     """Zone that TWS or IB Gateway was told to use at login."""
@@ -33,3 +42,9 @@ class LiveConfig(BaseModel):
     """From the close to the first request for its bars; VIX settles a quarter of an hour later."""
     bar_patience_s: float = Field(default=5400.0, gt=0)
     """From the close until a missing bar is given up."""
+
+    @model_validator(mode="after")
+    def _one_capital(self) -> Self:
+        if self.capital_usd is not None and self.capital_fraction != 1.0:
+            raise ValueError("capital_usd and capital_fraction contradict each other; leave one of them out")
+        return self

@@ -91,12 +91,13 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
         """
         holdings = self.store.holdings
         if datas is None:
-            return holdings.cash + sum(self._worth(con_id) for con_id in holdings.positions)
-        return sum(self._worth(facts.con_id) for facts in map(facts_of, datas) if facts is not None)
+            return holdings.cash + sum(self.worth(con_id) for con_id in holdings.positions)
+        return sum(self.worth(facts.con_id) for facts in map(facts_of, datas) if facts is not None)
 
     get_value = getvalue
 
-    def _worth(self, con_id: int) -> float:
+    def worth(self, con_id: int) -> float:
+        """Market value of a position, USD; at its average cost while its feed has no bar."""
         position = self.store.holdings.positions.get(con_id)
         return 0.0 if position is None else position.size * self._prices.get(con_id, position.price)
 

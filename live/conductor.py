@@ -2,7 +2,7 @@
 
 Between the strategy, which decides anew whenever it is asked, and the socket stand four questions, in this order:
 was this rebalance carried out before, was this order of it sent before, do the limits allow it, and, right before the
-write, is trading halted or the name frozen.
+write, is trading halted, the name frozen, or a limit reached by now.
 """
 
 from __future__ import annotations
@@ -10,62 +10,81 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ares7.arrays import Bool1D, Float1D
-from ares7.book import Targets
 from ares7.errors import CheckFailed
 from ares7.explain import Dissection
 from ares7.limits import AccountView, Limits, Name, ProposedOrder, Verdict, Working
+from ares7.limits.facts import name_facts
 from ares7.orders import Basket
 from ares7.panel import Panel
-from ares7.signals.regime import Regime
+from ares7.proposal import Proposal, Share
+from live.capital import Capital
 from live.client.order_messages import OrderTicket
+from live.decision_record import decision_rows, rebalance_row, regime_rows
 from live.flows import loss_bases
 from live.journal import rows
 from live.journal.identity import rebalance_id
 from live.journal.writer import Journal
+from live.pre_trade import Book, Day, PreTrade
+from live.remainder import remainder
 
-VOLUME_SESSIONS = 20
-SENT, CARRIED_OUT = "sent", "done"
+CARRIED_OUT = "done"
+REBALANCE, REMAINDER, FLATTEN = "rebalance", "remainder", "flatten"
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a strategy wants to send after a session.
+class Market:
+    """What a conductor asks of the place where orders are sent.
 
     Attributes
     ----------
-    panel : Panel
-        Up to the session.
-    targets : Targets
-        Of its last row.
-    held, working : (N,) shares
-        Positions, and what working orders may still trade (signed).
-    close : (N,) USD
-    bar : (N,) bool
-    nav, cash : USD
-    basket : Basket
-        Orders that bring ``held + working`` to the targets.
+    why_not : callable
+        ``why_not(ticket)``: why this place does not take an order at this moment (a frozen contract, shares that are
+        not ours), or an empty text.
+    book : callable
+        ``book()``: cash of the account, our shares and what works (`live.pre_trade.Book` with ``nav`` of the account).
+    begin : callable
+        ``begin(session, rebalance id)``: names the orders that follow.
+    cancel : callable
+        ``cancel(contract)``: asks for the cancellation of every working order of a contract.
+    expired : callable
+        ``expired(order)``: whether a cancelled order ended because its time was over.
     """
 
-    panel: Panel
-    targets: Targets
-    held: Float1D
-    working: Float1D
-    close: Float1D
-    bar: Bool1D
-    nav: float
-    cash: float
-    basket: Basket
+    why_not: Callable[[OrderTicket], str]
+    book: Callable[[], Book]
+    begin: Callable[[dt.date, str], None]
+    cancel: Callable[[int], None]
+    expired: Callable[[rows.JournalOrder], bool]
 
-    @property
-    def session(self) -> dt.date:
-        """Session that decided."""
-        day: dt.date = self.panel.dates[-1].item()
-        return day
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Who trades, and within what.
+
+    Attributes
+    ----------
+    strategy, config_digest : str
+    client_id : int
+    contracts : mapping of symbol to contract id
+    sectors : mapping of symbol to str
+    capital : Capital
+    limits : Limits
+    remainder_sessions : int
+        After how many closes what is missing of a rebalance is ordered again.
+    """
+
+    strategy: str
+    config_digest: str
+    client_id: int
+    contracts: Mapping[str, int]
+    sectors: Mapping[str, str]
+    capital: Capital
+    limits: Limits
+    remainder_sessions: int = 0
 
 
 class Conductor:
@@ -74,15 +93,10 @@ class Conductor:
     Parameters
     ----------
     journal : Journal
-    limits : Limits
-    why_not : callable
-        ``why_not(ticket)``: why an order may not leave at this moment (halt, frozen contract), or an empty text;
-        asked right before each write.
-    strategy, config_digest : str
-    contracts : mapping of symbol to contract id
-    client_id : int
-    begin : callable
-        ``begin(session, rebalance id)``: names the orders that follow.
+    mandate : Mandate
+    market : Market
+    pre_trade : PreTrade
+        Asked right before each write; its day is set here.
     tell : callable
         Shows a line to a person.
     explain : callable
@@ -92,27 +106,26 @@ class Conductor:
     def __init__(
         self,
         journal: Journal,
-        limits: Limits,
-        why_not: Callable[[OrderTicket], str],
+        mandate: Mandate,
+        market: Market,
+        pre_trade: PreTrade,
         *,
-        strategy: str,
-        config_digest: str,
-        contracts: Mapping[str, int],
-        client_id: int,
-        begin: Callable[[dt.date, str], None],
         tell: Callable[[str], None],
         explain: Callable[[Panel], Dissection | str],
     ) -> None:
-        self._journal, self._limits, self._why_not = journal, limits, why_not
-        self._strategy, self._digest, self._client_id = strategy, config_digest, client_id
-        self._contracts, self._begin, self._tell, self._explain = contracts, begin, tell, explain
+        self._journal, self._mandate, self._market = journal, mandate, market
+        self._pre_trade, self._tell, self._explain = pre_trade, tell, explain
         self._prices: dict[int, float] = {}
         self._session: dt.date | None = None
-        self._id = ""
+        self._id, self._purpose = "", REBALANCE
+        # Of the capital that the latest decision was sized for, and what of the account's cash is not the strategy's.
+        self._nav = self._elsewhere = 0.0
 
-    def __call__(self, *parts: Any) -> Basket:
-        """`admitted`, of the parts of a `Proposal` in their order."""
-        return self.admitted(Proposal(*parts))
+    # A decision
+
+    def share(self, held: Float1D, close: Float1D, cash: float) -> Share:
+        """Return the strategy's part of the account (`live.capital.Capital.share`)."""
+        return self._mandate.capital.share(held, close, cash)
 
     def admitted(self, proposal: Proposal) -> Basket:
         """Return the orders of a proposal that may be sent now; none if it was carried out before.
@@ -120,48 +133,121 @@ class Conductor:
         A rebalance that was cut short is gone on with: a name for which an order was journalled is left alone,
         whether or not it reached the gateway.
         """
-        session = proposal.session
-        identity = rebalance_id(self._strategy, self._digest, self._journal.account, session)
-        taken = self._explain(proposal.panel)
-        fresh = self._journal.begin_rebalance(self._row(identity, proposal, taken))
-        before = None if fresh else self._journal.rebalance(identity)
+        session, mandate = proposal.session, self._mandate
+        identity = rebalance_id(mandate.strategy, mandate.config_digest, self._journal.account, session)
+        before = self._journal.rebalance(identity)
         if before is not None and before.outcome != "open":
             return _part(proposal.basket, np.zeros(len(proposal.basket.symbol), dtype=bool))
-        started = {order.intent.con_id for order in self._journal.orders(rebalance_id=identity)}
-        verdicts = self._limits.check_batch(self._orders(proposal), self._view(proposal))
-        names = [proposal.panel.symbols[i] for i in proposal.basket.symbol.tolist()]
-        contracts = [self._contracts[name] for name in names]
-        if fresh:
-            self._journal.decision(self._decisions(identity, proposal, verdicts, taken))
-            self._write_regime(proposal)
-        self._session, self._id = session, identity
-        self._prices = dict(zip(contracts, proposal.basket.close.tolist(), strict=True))
-        self._begin(session, identity)
+        basket = self._without_opposed(proposal)
+        sent = self._journal.orders(rebalance_id=identity)
+        names = self._names(proposal)
+        view = self._view(proposal, names, sent)
+        verdicts = mandate.limits.check_batch(_orders(proposal, basket), view)
+        if before is None:
+            taken = self._explain(proposal.panel)
+            self._journal.begin_rebalance(
+                rebalance_row(identity, proposal, mandate.strategy, mandate.config_digest, taken),
+                *decision_rows(identity, proposal, basket, verdicts, mandate.contracts, taken),
+                *regime_rows(proposal),
+            )
+        self._begin(proposal, identity, names, view, REBALANCE)
         self._tell_refusals(verdicts)
+        started = {order.intent.con_id for order in sent}
+        contracts = self._contracts(proposal, basket)
         keep = [v.allowed and c not in started for v, c in zip(verdicts, contracts, strict=True)]
-        return _part(proposal.basket, np.array(keep, dtype=bool))
+        return _part(basket, np.array(keep, dtype=bool))
 
     def carried_out(self) -> None:
         """Write that every order of the rebalance was handed over: nothing of it is sent again."""
-        if self._id:
+        if self._id and self._purpose == REBALANCE:
             self._journal.finish_rebalance(self._id, CARRIED_OUT)
-            self._id = ""
+        self._id = ""
 
-    def closing(self, session: dt.date, orders: Mapping[int, float]) -> None:
-        """Announce orders that flatten: they belong to no rebalance.
+    def remainder(self, proposal: Proposal) -> Basket:
+        """Return orders for what the latest rebalance still lacks, on a session without a decision of its own.
 
-        Parameters
-        ----------
-        session : date
-        orders : mapping of contract id to USD
-            Contracts that are closed, and their latest prices.
+        Only its expired orders are completed (`live.remainder`), and each at most once a session.
         """
-        self._session, self._id, self._prices = session, "", dict(orders)
+        rebalance = self._unfinished(proposal)
+        if rebalance is None:
+            return _part(proposal.basket, np.zeros(len(proposal.basket.symbol), dtype=bool))
+        contracts, symbols = self._mandate.contracts, proposal.panel.symbols
+        sent = self._journal.orders(rebalance_id=rebalance.rebalance_id)
+        by_contract = [contracts.get(symbol, 0) for symbol in symbols]
+        missing = remainder(
+            self._journal.decisions(rebalance.rebalance_id),
+            sent,
+            dict(zip(by_contract, proposal.share.held.tolist(), strict=True)),
+            dict(zip(by_contract, proposal.working.tolist(), strict=True)),
+            self._market.expired,
+        )
+        today = {order.intent.con_id for order in sent if order.intent.session == proposal.session}
+        columns = [
+            i
+            for i, con_id in enumerate(by_contract)
+            if con_id in missing and con_id not in today and proposal.bar[i]
+        ]
+        columns.sort(key=lambda i: missing[by_contract[i]] > 0)  # sells first
+        at = np.array(columns, dtype=np.int64)
+        basket = Basket(at, np.array([missing[by_contract[i]] for i in columns]), proposal.close[at])
+        names = self._names(proposal)
+        view = self._view(proposal, names, sent)
+        verdicts = self._mandate.limits.check_batch(_orders(proposal, basket), view)
+        self._begin(proposal, rebalance.rebalance_id, names, view, REMAINDER)
+        self._tell_refusals(verdicts)
+        return _part(basket, np.array([verdict.allowed for verdict in verdicts], dtype=bool))
+
+    def _unfinished(self, proposal: Proposal) -> rows.Rebalance | None:
+        """Return the latest rebalance if it is ours, carried out, and recent enough to be completed."""
+        mandate, begun = self._mandate, self._journal.latest_rebalance()
+        if begun is None or begun.outcome == "open" or begun.session >= proposal.session:
+            return None
+        if (begun.strategy, begun.config_digest) != (mandate.strategy, mandate.config_digest):
+            return None
+        passed = int((proposal.panel.dates > np.datetime64(begun.session, "D")).sum())
+        return begun if passed <= mandate.remainder_sessions else None
+
+    def _begin(
+        self,
+        proposal: Proposal,
+        identity: str,
+        names: Mapping[int, Name],
+        view: AccountView,
+        purpose: str,
+    ) -> None:
+        self._session, self._id, self._purpose = proposal.session, identity, purpose
+        self._prices = {con_id: name.close for con_id, name in names.items()}
+        self._nav, self._elsewhere = proposal.share.nav, proposal.share.whole - proposal.share.nav
+        self._pre_trade.day = Day(names, view.previous_nav, view.peak_nav, view.orders_today, view.traded_usd)
+        self._market.begin(proposal.session, identity)
+
+    def _without_opposed(self, proposal: Proposal) -> Basket:
+        """Ask for the cancellation of orders on the other side, and order only what is missing without them.
+
+        What must wait for the cancellation is ordered with the remainder, or by the next decision.
+        """
+        basket = proposal.basket
+        working = proposal.working[basket.symbol]
+        opposed = working * basket.quantity < 0
+        for con_id in self._contracts(proposal, _part(basket, opposed)):
+            self._market.cancel(con_id)
+        left = np.where(opposed, basket.quantity + working, basket.quantity)
+        # With another sign it would add to an order whose cancellation may come too late.
+        left = np.where(left * basket.quantity > 0, left, 0.0)
+        return _part(Basket(basket.symbol, left, basket.close), left != 0)
+
+    # Orders that belong to no decision of now
+
+    def closing(self, session: dt.date) -> None:
+        """Announce orders that flatten: they belong to no rebalance."""
+        self._session, self._id, self._purpose = session, "", FLATTEN
 
     @property
     def flattens(self) -> bool:
         """The orders that follow flatten, and belong to no rebalance."""
-        return self._session is not None and not self._id
+        return self._purpose == FLATTEN
+
+    # Right before the socket
 
     def before_writing(self, ticket: OrderTicket, order_id: int) -> None:
         """Journal an order right before it is written to the socket, or prevent that.
@@ -169,26 +255,36 @@ class Conductor:
         Raises
         ------
         CheckFailed
-            Trading is halted, the contract is frozen, or there is no rebalance that the order belongs to.
+            Trading is halted, a limit is reached, the contract is frozen, or there is no rebalance that the order
+            belongs to.
         AlreadyJournalled, JournalUnavailable
             It was sent before, or it is not on disk.
         """
-        reason = self._why_not(ticket)
-        if not reason and self._session is None:
-            reason = "it belongs to no rebalance"
-        if reason or self._session is None:
+        session = self._session
+        if session is None or not (self._id or self.flattens):
+            raise CheckFailed(
+                f"order {ticket.ref} for {ticket.symbol} is not sent: it belongs to no rebalance"
+            )
+        reason = self._market.why_not(ticket) or self._judged(ticket).reason
+        if reason:
             raise CheckFailed(f"order {ticket.ref} for {ticket.symbol} is not sent: {reason}")
         self._journal.intent(
             rows.Intent.of(
                 ticket,
                 order_id,
-                session=self._session,
-                client_id=self._client_id,
+                session=session,
+                client_id=self._mandate.client_id,
                 rebalance_id=self._id or None,
                 decision_price=self._prices.get(ticket.con_id),
-                purpose="rebalance" if self._id else "flatten",
+                purpose=self._purpose,
             )
         )
+        self._pre_trade.sent(ticket)
+
+    def _judged(self, ticket: OrderTicket) -> Verdict:
+        book = self._market.book()
+        own = Book(self._nav, book.cash - self._elsewhere, book.shares, book.working)
+        return self._pre_trade.judge(ticket, own, flattening=self.flattens)
 
     def _tell_refusals(self, verdicts: list[Verdict]) -> None:
         refused = [verdict.reason for verdict in verdicts if not verdict.allowed]
@@ -197,107 +293,59 @@ class Conductor:
                 f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}"
             )
 
-    # Rows
-
-    def _row(self, identity: str, proposal: Proposal, taken: Dissection | str) -> rows.Rebalance:
-        return rows.Rebalance(
-            identity,
-            proposal.session,
-            self._strategy,
-            self._digest,
-            reason=_reason(proposal),
-            nav_usd=proposal.nav,
-            cash_usd=proposal.cash,
-            detail={"not_explained": taken} if isinstance(taken, str) else taken.summary(),
-        )
-
-    def _decisions(
-        self, identity: str, proposal: Proposal, verdicts: list[Verdict], taken: Dissection | str
-    ) -> list[rows.Decision]:
-        """A row for each name that is wanted, held or traded."""
-        panel, targets = proposal.panel, proposal.targets.weights[-1]
-        basket = proposal.basket
-        change = np.zeros(len(targets))
-        change[basket.symbol] = basket.quantity
-        verdict = dict(zip(basket.symbol.tolist(), verdicts, strict=True))
-        concerned = np.flatnonzero((targets > 0) | (proposal.held != 0) | (change != 0))
-        out = []
-        for i in concerned.tolist():
-            found = verdict.get(i)
-            outcome = "hold" if found is None else "order" if found.allowed else "limited"
-            held, working = float(proposal.held[i]), float(proposal.working[i])
-            out.append(
-                rows.Decision(
-                    identity,
-                    panel.symbols[i],
-                    self._contracts[panel.symbols[i]],
-                    float(targets[i]),
-                    held + working + float(change[i]),
-                    held,
-                    working,
-                    float(change[i]),
-                    float(proposal.close[i]),
-                    outcome,
-                    "" if found is None else found.reason,
-                    detail={} if isinstance(taken, str) else taken.of(panel.symbols[i]),
-                )
-            )
-        return out
-
-    def _write_regime(self, proposal: Proposal) -> None:
-        labels = proposal.targets.regime
-        if labels is not None:
-            raw, held = Regime(int(labels.raw[-1])).name, Regime(int(labels.held[-1])).name
-            inputs = {role: float(values[-1]) for role, values in proposal.panel.series.items()}
-            self._journal.regime(rows.RegimeRow(proposal.session, raw, held, inputs))
-
     # What the limits are asked about
 
-    def _orders(self, proposal: Proposal) -> list[ProposedOrder]:
-        basket = proposal.basket
-        pairs = zip(basket.symbol.tolist(), basket.quantity.tolist(), strict=True)
-        return [ProposedOrder(proposal.panel.symbols[i], quantity) for i, quantity in pairs]
+    def _contracts(self, proposal: Proposal, basket: Basket) -> list[int]:
+        return [self._mandate.contracts[proposal.panel.symbols[i]] for i in basket.symbol.tolist()]
 
-    def _view(self, proposal: Proposal) -> AccountView:
-        panel = proposal.panel
-        volume = panel.fields["volume"][-VOLUME_SESSIONS:]
-        known = np.isfinite(volume)
-        mean = np.where(known, volume, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        names = {
-            symbol: Name(
-                float(proposal.close[i]),
-                0.0 if proposal.bar[i] else 1.0,
-                float(mean[i]) if known[:, i].any() else float("nan"),
-                fund=not bool(panel.is_stock[i]),
-            )
-            for i, symbol in enumerate(panel.symbols)
+    def _names(self, proposal: Proposal) -> dict[int, Name]:
+        """By contract."""
+        panel, mandate = proposal.panel, self._mandate
+        facts = name_facts(
+            panel,
+            len(panel.dates) - 1,
+            volume_sessions=mandate.limits.params.volume_sessions,
+            sectors=mandate.sectors,
+            prices="price",
+        )
+        return {
+            mandate.contracts[symbol]: name for symbol, name in facts.items() if symbol in mandate.contracts
         }
+
+    def _view(
+        self, proposal: Proposal, names: Mapping[int, Name], sent: list[rows.JournalOrder]
+    ) -> AccountView:
+        panel, share, contracts = proposal.panel, proposal.share, self._mandate.contracts
         closes = [
             (row.session, row.nav_usd) for row in self._journal.navs() if row.session < proposal.session
         ]
-        bases = loss_bases(closes, self._journal.flows(), proposal.session, proposal.nav)
+        bases = loss_bases(closes, self._journal.flows(), proposal.session, share.whole)
+        # Losses are fractions: those of the account hold for the part that is traded.
+        part = share.nav / share.whole if share.whole else float("nan")
+        symbols = [symbol for symbol in panel.symbols if symbol in contracts]
+        held = dict(zip(panel.symbols, share.held.tolist(), strict=True))
+        working = dict(zip(panel.symbols, proposal.working.tolist(), strict=True))
         return AccountView(
-            nav=proposal.nav,
-            cash=proposal.cash,
-            names=names,
-            positions=dict(zip(panel.symbols, proposal.held.tolist(), strict=True)),
+            nav=share.nav,
+            cash=share.cash,
+            names={symbol: names[contracts[symbol]] for symbol in symbols},
+            positions=held,
             working={
-                symbol: Working(max(shares, 0.0), max(-shares, 0.0))
-                for symbol, shares in zip(panel.symbols, proposal.working.tolist(), strict=True)
+                symbol: Working(max(shares, 0.0), max(-shares, 0.0)) for symbol, shares in working.items()
             },
-            previous_nav=bases.previous_nav,
-            peak_nav=bases.peak_nav,
+            orders_today=len(self._journal.orders(session=proposal.session)),
+            traded_usd=sum(
+                (order.filled + order.remaining) * (order.intent.decision_price or 0.0) for order in sent
+            ),
+            previous_nav=bases.previous_nav * part,
+            peak_nav=bases.peak_nav * part,
         )
+
+
+def _orders(proposal: Proposal, basket: Basket) -> list[ProposedOrder]:
+    pairs = zip(basket.symbol.tolist(), basket.quantity.tolist(), strict=True)
+    return [ProposedOrder(proposal.panel.symbols[i], quantity) for i, quantity in pairs]
 
 
 def _part(basket: Basket, keep: Bool1D) -> Basket:
     return Basket(basket.symbol[keep], basket.quantity[keep], basket.close[keep])
-
-
-def _reason(proposal: Proposal) -> str:
-    panel, targets = proposal.panel, proposal.targets
-    if panel.start == panel.dates[-1]:
-        return "start"
-    if panel.month_end[-1]:
-        return "month_end"
-    return "regime" if targets.on_switch[-1] else "overlay_or_scale"

@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ares7.arrays import AnyArray, Bool1D, Float1D, Float2D
 from ares7.config import DataConfig
 from ares7.errors import MissingData, StaleData
 from ares7.panel import PRICE_FIELDS, Panel
+from ares7.proposal import Carrier
 from ares7.signals.windows import latest_bar
 from feeds.findings import raise_errors
 from feeds.fundamentals import point_in_time_fields
@@ -90,8 +90,8 @@ class LivePanel:
     def __init__(self, roster: Roster, config: DataConfig, needs: frozenset[str], warmup: int) -> None:
         self.roster, self._config, self._needs, self.warmup = roster, config, needs, warmup
         self.start: np.datetime64 | None = None
-        self.conductor: Any = None
-        """What admits the strategy's orders (`live.conductor.Conductor`); None lets all pass."""
+        self.carrier: Carrier | None = None
+        """Who admits the strategy's orders (`live.conductor.Conductor`); None lets all pass."""
         self._column = {name: i for i, name in enumerate(roster.symbols)}
         self._role = {symbol: role for role, symbol in roster.indices.items()}
         self._history: dict[str, DailyBars] = {}
@@ -153,12 +153,12 @@ class LivePanel:
         folder = self._config.path
         if "fundamentals" not in self._needs or folder is None:
             return {}
-        known = frame.dates[frame.dates <= today]
-        _, findings, found = point_in_time_fields(folder, self._config, known, frame.symbols)
-        raise_errors(findings, frozenset({"fundamentals"}), None, None)
+        fields, findings, found = point_in_time_fields(folder, self._config, frame.dates, frame.symbols)
+        # What is wrong with rows to come is not known yet.
+        raise_errors(findings, frozenset({"fundamentals"}), None, today)
         self._newest_filing = np.datetime64(found["newest_filing"], "D")
         self._filed = _signature(folder)
-        return point_in_time_fields(folder, self._config, frame.dates, frame.symbols)[0]
+        return fields
 
     def _require_fresh_filings(self, session: np.datetime64, newest: np.datetime64) -> None:
         age, limit = session - newest, self._config.max_fundamentals_age_days

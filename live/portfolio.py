@@ -51,6 +51,8 @@ class Portfolio:
         start: dt.date | None = None,
     ) -> None:
         self.config, self.chosen, self.store = config, chosen, store
+        self.closing: Callable[[dt.date], None] | None = None
+        """Is called with each session that has closed, before the strategy decides on it."""
         self.closed: Callable[[dt.date], None] | None = None
         """Is called with each session once the strategy has acted on it."""
         needs, warmup = chosen.settings.requires, chosen.settings.warmup
@@ -115,6 +117,8 @@ class Portfolio:
     def _session(self, session: dt.date) -> None:
         self.store.note(f"session {session} has closed")
         self.panel.close_session(session)
+        if self.closing is not None:
+            self.closing(session)
 
     def run(self) -> Any:
         """Trade until the store's last session, or until somebody stops it."""

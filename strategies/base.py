@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import backtrader as bt
 import numpy as np
 
-from ares7.arrays import Float1D, Int1D
+from ares7.arrays import Bool1D, Float1D, Int1D
 from ares7.book import Plan, Targets
 from ares7.config import AccountConfig
 from ares7.errors import ConfigError
@@ -17,6 +17,9 @@ from ares7.ledger import OrderKind
 from ares7.orders import Basket, decide_orders, net_asset_value, retry_orders
 from ares7.panel import Panel
 from ares7.params import BookParams
+from ares7.proposal import Proposal, Share
+
+NO_ORDERS = Basket(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
 
 
 def _with_children(analyzers: Iterable[Any]) -> Iterator[Any]:
@@ -76,6 +79,10 @@ class PortfolioStrategy(bt.Strategy):
         """Compute the target rows and find out how to trade; called by Cerebro."""
         feed = self.datas[0]
         self._live: Any = getattr(feed, "live_panel", None)
+        self._settings = self.p.settings if self.p.settings is not None else self.Params()
+        self._account: AccountConfig = self.p.account or AccountConfig()
+        self._refused: list[Any] = []
+        self._retried: set[int] = set()
         if self._live is not None:
             self._start_live()
             return
@@ -85,8 +92,6 @@ class PortfolioStrategy(bt.Strategy):
             )
         self._bars = feed.engine_bars
         self._panel: Panel = self._bars.panel
-        self._settings = self.p.settings if self.p.settings is not None else self.Params()
-        self._account: AccountConfig = self.p.account or AccountConfig()
         self._targets: Targets = self.p.targets or type(self).weights(self._panel, self._settings)
         self._decide = self._targets.decide[self._bars.first : self._bars.stop].tolist()
         self._use_baskets = (
@@ -102,16 +107,11 @@ class PortfolioStrategy(bt.Strategy):
         self._today = self.lines.lines[0]
         self._rows = {day: row for row, day in enumerate(self._bars.ordinals.tolist())}
         self._feeds = {feed.column: feed for feed in self.datas if hasattr(feed, "engine_bars")}
-        self._refused: list[Any] = []
-        self._retried: set[int] = set()
 
     def _start_live(self) -> None:
         """Trade on a gateway: feeds name the columns, and the panel grows by a row a session."""
-        self._settings = self.p.settings if self.p.settings is not None else self.Params()
-        self._account = self.p.account or AccountConfig()
         self._use_baskets = self._lean = False
         self._whole, self._awake = True, []
-        self._refused, self._retried = [], set()
         column = {symbol: i for i, symbol in enumerate(self._live.roster.symbols)}
         self._feeds = {column[feed._name]: feed for feed in self.datas if feed._name in column}
         self.decided: Targets | None = None
@@ -119,32 +119,44 @@ class PortfolioStrategy(bt.Strategy):
 
     def _live_session(self) -> None:
         """Decide on the latest session as a backtest does, from the rows that live trading holds (C3)."""
-        panel = self._live.panel()
+        panel, carrier = self._live.panel(), self._live.carrier
         self.decided = targets = type(self).weights(panel, self._settings)
-        if not targets.decide[-1]:
+        decides = bool(targets.decide[-1])
+        if not decides and carrier is None:
             return
-        held, working = np.zeros(len(panel.symbols)), np.zeros(len(panel.symbols))
+        share, working, close, bar = self._live_account(len(panel.symbols))
+        basket = NO_ORDERS
+        if decides:
+            basket = decide_orders(
+                targets.weights[-1],
+                # What works may still fill: an order is for the difference to both (R4).
+                share.held + working,
+                close,
+                bar,
+                share.nav,
+                whole=True,
+                min_trade_nav=self._account.min_trade_nav,
+            )
+        if carrier is not None:
+            proposal = Proposal(panel, targets, share, working, close, bar, basket)
+            basket = carrier.admitted(proposal) if decides else carrier.remainder(proposal)
+        kind = OrderKind.DECISION if decides else OrderKind.RETRY
+        self._submit_singly(basket, kind, bool(targets.on_switch[-1]))
+        if carrier is not None:
+            carrier.carried_out()
+
+    def _live_account(self, symbols: int) -> tuple[Share, Float1D, Float1D, Bool1D]:
+        """The strategy's share of the account, (N,) shares of working orders, (N,) closes, (N,) bars."""
+        held, working = np.zeros(symbols), np.zeros(symbols)
         for column, feed in self._feeds.items():
             held[column] = self.broker.getposition(feed).size
             working[column] = self.broker.open_shares(feed)
         close, bar = self._live.prices(held)
-        nav = net_asset_value(self.broker.getcash(), held, close)
-        basket = decide_orders(
-            targets.weights[-1],
-            # What works may still fill: an order is for the difference to both (R4).
-            held + working,
-            close,
-            bar,
-            nav,
-            whole=True,
-            min_trade_nav=self._account.min_trade_nav,
-        )
-        conductor = self._live.conductor
-        if conductor is not None:
-            basket = conductor(panel, targets, held, working, close, bar, nav, self.broker.getcash(), basket)
-        self._submit_singly(basket, OrderKind.DECISION, bool(targets.on_switch[-1]))
-        if conductor is not None:
-            conductor.carried_out()
+        cash, carrier = self.broker.getcash(), self._live.carrier
+        if carrier is not None:
+            return carrier.share(held, close, cash), working, close, bar
+        nav = net_asset_value(cash, held, close)
+        return Share(held, nav, cash, nav), working, close, bar
 
     def _someone_listens(self) -> bool:
         """Whether something attached needs real order or trade notifications, which baskets do not make."""

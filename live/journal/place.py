@@ -20,6 +20,30 @@ def default_url(folder: Path, mode: str) -> str:
     return f"sqlite:///{folder / f'journal-{mode}.sqlite'}"
 
 
+def journal_url(configured: str, folder: Path, mode: str) -> str:
+    """Return the URL of the journal of a mode: the configured one (``live.journal``), or a file in the folder.
+
+    Raises
+    ------
+    ConfigError
+        It is no URL of a PostgreSQL database, or holds a password.
+    """
+    if not configured:
+        return default_url(folder, mode)
+    place = parse(configured, mode)
+    if place.path is not None:
+        raise ConfigError(
+            "live.journal names a PostgreSQL database; a file of SQLite lies in halt.folder, one for each mode: leave "
+            "live.journal empty"
+        )
+    if place.url.password is not None:
+        raise ConfigError(
+            "live.journal holds a password; take it out of the URL and put it into the environment (PGPASSWORD) or "
+            "into ~/.pgpass"
+        )
+    return configured
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A checked URL.

@@ -131,6 +131,12 @@ class JournalReader:
         """All rebalances, or those of a session, oldest first."""
         return self._rebalances(sa.true() if session is None else schema.rebalances.c.session == session)
 
+    def latest_rebalance(self) -> rows.Rebalance | None:
+        """Return the rebalance that was begun last."""
+        table = schema.rebalances
+        latest = self._rebalances(table.c.id == sa.select(sa.func.max(table.c.id)).scalar_subquery())
+        return latest[0] if latest else None
+
     def _rebalances(self, where: sa.ColumnElement[bool]) -> list[rows.Rebalance]:
         table, ends = schema.rebalances, schema.rebalance_ends
         outcome = sa.func.coalesce(ends.c.outcome, "open").label("outcome")
@@ -207,14 +213,14 @@ class JournalReader:
         """What was adopted, ignored and accepted, oldest first."""
         return self._rows(rows.Adjustment, con_id=con_id)
 
-    def positions(self) -> dict[int, rows.JournalPosition]:
-        """What is ours, by contract: executions of journalled orders, and what was adopted or accepted.
+    def positions(self, con_id: int | None = None) -> dict[int, rows.JournalPosition]:
+        """What is ours, by contract, or of one: executions of journalled orders, and what was adopted or accepted.
 
         Executions of orders that are not in this journal do not count, nor what was ignored. Flat contracts are
         left out.
         """
         with self._database.reading() as connection:
-            return positions_of(connection)
+            return positions_of(connection, con_id)
 
     def ignored(self) -> dict[int, float]:
         """Shares by contract that the operator set aside: in the account, never ours."""

@@ -82,8 +82,10 @@ class Journal(OperatorJournal):
 
     # Decisions
 
-    def begin_rebalance(self, rebalance: rows.Rebalance) -> bool:
-        """Write that a rebalance is carried out from now on; False if one of its id was begun before.
+    def begin_rebalance(self, rebalance: rows.Rebalance, *decided: rows.Decision | rows.RegimeRow) -> bool:
+        """Write that a rebalance is carried out from now on, and what was decided: all of it, or nothing.
+
+        False, and nothing is written, if one of its id was begun before.
 
         Raises
         ------
@@ -95,7 +97,8 @@ class Journal(OperatorJournal):
             same = table.c.rebalance_id == rebalance.rebalance_id
             before = connection.execute(sa.select(table).where(same)).mappings().one_or_none()
             if before is None:
-                self._insert(connection, rebalance)
+                for row in (rebalance, *decided):
+                    self._insert(connection, row)
                 return True
             for name in ("session", "strategy", "config_digest"):
                 if before[name] != getattr(rebalance, name):

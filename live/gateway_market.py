@@ -1,0 +1,81 @@
+"""The account on a gateway, as the conductor and the flattening ask it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from live.client.messages import ContractFacts
+from live.client.order_messages import OrderTicket
+from live.conductor import Market
+from live.journal.identity import rebalance_id
+from live.journal.reader import JournalReader
+from live.journal.rows import JournalOrder
+from live.pre_trade import Book
+from live.reconcile.gate import Gate
+from live.reconcile.ownership import sellable
+from live.store import IBStore
+
+
+class GatewayMarket:
+    """Answers from the store's book and holdings, the journal and the gate.
+
+    Parameters
+    ----------
+    store : IBStore
+    journal : JournalReader
+    gate : Gate
+    """
+
+    def __init__(self, store: IBStore, journal: JournalReader, gate: Gate) -> None:
+        self._store, self._journal, self._gate = store, journal, gate
+
+    def market(self) -> Market:
+        """Return what the conductor asks."""
+        return Market(self.why_not, self.book, self._store.desk.name_orders, self.cancel, self.expired)
+
+    def why_not(self, ticket: OrderTicket) -> str:
+        """Return why an order may not leave now: the gate, or shares that are not ours (rulings 28)."""
+        reason = self._gate.why_not(ticket.con_id)
+        if reason or ticket.side == "BUY":
+            return reason
+        mine = self._journal.positions(ticket.con_id).get(ticket.con_id)
+        ours = sellable(0.0 if mine is None else mine.shares, self._store.holdings.shares(ticket.con_id))
+        if ticket.quantity > ours:
+            return f"{ours:g} shares are ours to sell (run.py adopt), and {ticket.quantity} are asked for"
+        return ""
+
+    def book(self) -> Book:
+        """Return cash and positions without what was set aside, and what works."""
+        holdings, aside = self._store.holdings, self._journal.ignored()
+        shares = {
+            con_id: float(held.size) - aside.get(con_id, 0.0) for con_id, held in holdings.positions.items()
+        }
+        return Book(float("nan"), holdings.cash, shares, self._store.book.working())
+
+    def cancel(self, con_id: int) -> None:
+        """Ask for the cancellation of every working order of a contract."""
+        for known in self._store.book.working():
+            if known.ticket.con_id == con_id and not known.cancel_asked:
+                self._store.desk.cancel(known)
+
+    def expired(self, order: JournalOrder) -> bool:
+        """Whether an order was cancelled because the auction or session that it was for was over."""
+        if order.stage not in ("cancelled", "expired") or order.stage_at is None:
+            return False
+        session = self._store.calendar.after(order.intent.session)
+        over = session.opens if order.intent.tif == "OPG" else session.closes
+        return order.stage_at >= over
+
+    def closing_ticket(self, con_id: int, quantity: float) -> tuple[dt.date, OrderTicket]:
+        """Return the session and a market order that closes; the reference is one that the journal does not know."""
+        store = self._store
+        facts: ContractFacts = store.client.facts(con_id)
+        now = store.now()
+        session = store.calendar.coming(now).date
+        side = "BUY" if quantity > 0 else "SELL"
+        store.desk.name_orders(session, rebalance_id("flatten", "", self._journal.account, session))
+        known, ref = self._journal.refs(), store.desk.new_ref(facts, side)
+        while ref in known:
+            ref = store.desk.new_ref(facts, side)
+        tif = "DAY" if store.calendar.is_open(now) else "OPG"
+        return session, OrderTicket(ref, con_id, facts.symbol, side, abs(int(quantity)), "MKT", tif)
