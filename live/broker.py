@@ -190,7 +190,8 @@ class IBBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def _tickets(self, group: list[IBOrder]) -> list[OrderTicket]:
         store = self.store
-        day = trading_day(store.now(), store.calendar, store.options.opening_cutoff)
+        options = store.options
+        day = trading_day(store.now(), store.calendar, options.opening_cutoff, options.closing_cutoff)
         tickets = []
         for i, order in enumerate(group):
             daily = order.data._timeframe >= bt.TimeFrame.Days

@@ -52,6 +52,8 @@ class Market:
         ``cancel(contract)``: asks for the cancellation of every working order of a contract.
     expired : callable
         ``expired(order)``: whether a cancelled order ended because its time was over.
+    money : callable
+        ``money()``: journals money that came or went up to now, so that it counts as neither profit nor loss.
     """
 
     why_not: Callable[[OrderTicket], str]
@@ -59,6 +61,7 @@ class Market:
     begin: Callable[[dt.date, str], None]
     cancel: Callable[[int], None]
     expired: Callable[[rows.JournalOrder], bool]
+    money: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Conductor:
 
     def share(self, held: Float1D, close: Float1D, cash: float) -> Share:
         """Return the strategy's part of the account (`live.capital.Capital.share`)."""
+        self._market.money()
         return self._mandate.capital.share(held, close, cash)
 
     def admitted(self, proposal: Proposal) -> Basket:

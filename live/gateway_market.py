@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 from live.client.messages import ContractFacts
 from live.client.order_messages import OrderTicket
 from live.conductor import Market
+from live.flow_watch import flow_since
 from live.journal.identity import rebalance_id
-from live.journal.reader import JournalReader
 from live.journal.rows import JournalOrder
+from live.journal.writer import Journal
 from live.pre_trade import Book
 from live.reconcile.gate import Gate
 from live.reconcile.ownership import sellable
@@ -22,16 +24,33 @@ class GatewayMarket:
     Parameters
     ----------
     store : IBStore
-    journal : JournalReader
+    journal : Journal
     gate : Gate
+    tell : callable
+
+    Attributes
+    ----------
+    session : date or None
+        The latest session that has closed.
     """
 
-    def __init__(self, store: IBStore, journal: JournalReader, gate: Gate) -> None:
-        self._store, self._journal, self._gate = store, journal, gate
+    def __init__(self, store: IBStore, journal: Journal, gate: Gate, tell: Callable[[str], None]) -> None:
+        self._store, self._journal, self._gate, self._tell = store, journal, gate, tell
+        self.session: dt.date | None = None
 
     def market(self) -> Market:
         """Return what the conductor asks."""
-        return Market(self.why_not, self.book, self._store.desk.name_orders, self.cancel, self.expired)
+        begin = self._store.desk.name_orders
+        return Market(self.why_not, self.book, begin, self.cancel, self.expired, self.money)
+
+    def money(self) -> None:
+        """Journal what came to the account or left it since its latest close; not while a contract differs."""
+        before = self._journal.latest_nav("close")
+        if before is None or self.session is None or self._gate.why_shut or self._gate.frozen:
+            return
+        flow = flow_since(self._journal, before, self._store.holdings.cash, self.session)
+        if flow is not None and self._journal.flow(flow):
+            self._tell(flow.text)
 
     def why_not(self, ticket: OrderTicket) -> str:
         """Return why an order may not leave now: the gate, or shares that are not ours (rulings 28)."""

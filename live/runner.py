@@ -15,7 +15,6 @@ from live.client.messages import Connected, Message, State
 from live.client.order_messages import Commission, Execution
 from live.duties import Duties
 from live.flattening import Flattening
-from live.flow_watch import flow_since
 from live.gateway_market import GatewayMarket
 from live.halt.level import HaltLevel
 from live.halt.switch import HaltSwitch
@@ -183,9 +182,9 @@ class Runner:
             panel.start = np.datetime64(self.store.latest_session, "D") - np.timedelta64(10 * 366, "D")
         contracts = {feed._name: feed.facts.con_id for feed in self.store.datas if feed.facts is not None}
         columns = [(symbol, contracts.get(symbol)) for symbol in portfolio.roster.symbols]
-        market = GatewayMarket(self.store, self.journal, self.reconciler.gate)
-        self.conductor = self.duties.conductor(columns, market.market(), self._switch)
-        self.flattening = Flattening(self.journal, self.store, market, self.conductor, self._tell)
+        self.market = GatewayMarket(self.store, self.journal, self.reconciler.gate, self._tell)
+        self.conductor = self.duties.conductor(columns, self.market.market(), self._switch)
+        self.flattening = Flattening(self.journal, self.store, self.market, self.conductor, self._tell)
         panel.carrier = self.conductor
         self.store.desk.journal = self.conductor.before_writing
         self.store.on_round = self._round
@@ -282,17 +281,13 @@ class Runner:
     # A session
 
     def _closing(self, session: dt.date) -> None:
-        """A session has closed and is about to be decided on: money that moved since is no profit and no loss."""
-        before = self.journal.latest_nav("close")
-        if before is None or not self.mode.sends or self.reconciler.gate.frozen:
-            return
-        flow = flow_since(self.journal, before, self.store.holdings.cash, session)
-        if flow is not None and self.journal.flow(flow):
-            self._tell(flow.text)
+        """A session has closed and is about to be decided on."""
+        self.market.session = session
 
     def _closed(self, session: dt.date) -> None:
         """A session has been acted on: write what the account is worth at its close."""
         self.closed += 1
+        self.market.money()
         broker, held = self.store.getbroker(), self.store.holdings
         worth = {con_id: broker.worth(con_id) for con_id in held.positions}
         for con_id, shares in self.journal.ignored().items():

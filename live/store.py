@@ -296,12 +296,11 @@ class IBStore:
             self._dispatch(envelope.message)
 
     def _act(self) -> None:
-        """Publish bars, settle doubts, compare the account."""
+        """Settle doubts, compare the account, publish bars."""
         now = self.now()
         # A gateway that was asked for the time has sent everything before it.
         self._drain()
         self.events.release(now)
-        self.feeds.poll(now)
         changes, cancelled = self.desk.settle(now)
         # What the queries brought lies in the queue too, and comes first.
         self._drain()
@@ -310,6 +309,8 @@ class IBStore:
             self.events.cancelled(ref)
         if self._ready:
             self.events.apply(self.watch.settle(now))
+        # Last: a session is decided on with everything that is known of the account.
+        self.feeds.poll(now)
 
     def _synchronise(self) -> None:
         """Adopt cash and positions; executions of earlier are remembered, so that no replay books them again."""

@@ -35,6 +35,8 @@ class StoreOptions(BaseModel):
         Silence after which an order is looked for (R6), the pause before a doubtful one is, and until it is again.
     opening_cutoff_s : float
         Before the open; from then on a market order no longer asks for the opening auction.
+    closing_cutoff_s : float
+        Before the close; from then on an order for the closing auction is refused here: the exchange would.
     cash_settle_s, fee_patience_s : float
         Cash that differs from the gateway's is corrected when nothing was traded for so long, and when no fee has
         been outstanding for less than that: a dividend, a deposit, a fee that was never reported.
@@ -58,6 +60,7 @@ class StoreOptions(BaseModel):
     doubt_s: float = Field(default=2.0, ge=0)
     recheck_s: float = Field(default=5.0, ge=0)
     opening_cutoff_s: float = Field(default=300.0, ge=0)
+    closing_cutoff_s: float = Field(default=900.0, ge=0)
     cash_settle_s: float = Field(default=240.0, ge=0)
     fee_patience_s: float = Field(default=900.0, ge=0)
     poll_s: float = Field(default=0.02, gt=0)
@@ -107,6 +110,11 @@ class StoreOptions(BaseModel):
     def opening_cutoff(self) -> dt.timedelta:
         """See ``opening_cutoff_s``."""
         return _seconds(self.opening_cutoff_s)
+
+    @property
+    def closing_cutoff(self) -> dt.timedelta:
+        """See ``closing_cutoff_s``."""
+        return _seconds(self.closing_cutoff_s)
 
     @property
     def cash_settle(self) -> dt.timedelta:

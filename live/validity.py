@@ -27,15 +27,23 @@ class TradingDay:
     calendar : Calendar
     auction : bool
         A market order waits for the next opening auction: the exchange is closed, and its cut-off has not passed.
+    closing_over : bool
+        The session is open, and its closing auction takes no further order.
     """
 
     now: dt.datetime
     calendar: Calendar
     auction: bool
+    closing_over: bool = False
 
 
-def trading_day(now: dt.datetime, calendar: Calendar, cutoff: dt.timedelta) -> TradingDay:
-    """Say whether a market order of now belongs into the opening auction.
+def trading_day(
+    now: dt.datetime,
+    calendar: Calendar,
+    cutoff: dt.timedelta,
+    closing_cutoff: dt.timedelta = dt.timedelta(0),
+) -> TradingDay:
+    """Say which auctions an order of now may still be for.
 
     Parameters
     ----------
@@ -43,8 +51,12 @@ def trading_day(now: dt.datetime, calendar: Calendar, cutoff: dt.timedelta) -> T
     calendar : Calendar
     cutoff : timedelta
         Before the open; orders for the auction are refused from then on, and a plain market order waits for the open.
+    closing_cutoff : timedelta
+        Before the close, half days included.
     """
-    return TradingDay(now, calendar, now < calendar.coming(now).opens - cutoff)
+    session = calendar.coming(now)
+    over = session.opens <= now and now >= session.closes - closing_cutoff
+    return TradingDay(now, calendar, now < session.opens - cutoff, over)
 
 
 def time_in_force(order: Any, order_type: str, day: TradingDay, *, daily: bool) -> tuple[str, str]:
@@ -63,7 +75,7 @@ def time_in_force(order: Any, order_type: str, day: TradingDay, *, daily: bool) 
     Raises
     ------
     ConfigError
-        The validity ends before the order could trade.
+        The validity ends before the order could trade, or the auction that it is for takes no further orders.
     """
     given = order.info.get("tif")
     if given:
@@ -71,6 +83,12 @@ def time_in_force(order: Any, order_type: str, day: TradingDay, *, daily: bool) 
     if order_type == "MKT":
         return ("OPG" if day.auction else "DAY"), ""
     if order_type in ("MOC", "LOC"):
+        if day.closing_over:
+            close = day.calendar.coming(day.now).closes
+            raise ConfigError(
+                f"the closing auction of {close:%Y-%m-%d %H:%M} UTC takes no further orders (closing_cutoff_s); decide "
+                "earlier, or trade at the next open"
+            )
         return "DAY", ""
     asked = order.p.valid
     if asked is None:

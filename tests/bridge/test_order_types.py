@@ -99,6 +99,16 @@ def test_a_market_on_close_order_fills_at_the_close(desk, history):
     assert order.executed.price == history.close[0, 5]
 
 
+def test_a_market_on_close_order_after_the_cut_off_is_refused_here(double, connect, history):
+    gateway = double(history, start=f"{history.dates[5]} 15:50")
+    desk = Desk(connect(gateway), gateway)
+    order = desk.buy(100, exectype=Order.Close)
+    desk.rounds()
+    assert order.status == Order.Rejected
+    assert "closing auction" in order.reason
+    assert not gateway.book().orders
+
+
 def test_a_limit_on_close_order_out_of_reach_ends_with_the_session(desk):
     order = desk.buy(100, exectype=Order.Limit, price=1.0, order_type="LOC")
     desk.rounds()

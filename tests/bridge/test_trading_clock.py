@@ -45,6 +45,24 @@ def test_a_market_order_belongs_into_the_auction_until_its_cut_off(now, auction)
     assert trading_day(at(f"2024-01-03 {now}"), calendar, dt.timedelta(minutes=5)).auction is auction
 
 
+@pytest.mark.parametrize(
+    ("now", "over"),
+    [
+        ("2024-01-03 20:44", False),
+        ("2024-01-03 20:45", True),
+        ("2024-01-03 20:59", True),
+        ("2024-01-03 21:00", False),  # the next session's auction is meant
+        ("2023-11-24 17:44", False),  # a half day closes at 18:00
+        ("2023-11-24 17:45", True),
+        ("2023-11-25 17:50", False),
+    ],
+)
+def test_the_closing_auction_takes_no_order_after_its_cut_off_half_days_included(now, over):
+    calendar = Calendar(at("2023-11-20 12:00"))
+    minutes = dt.timedelta(minutes=15)
+    assert trading_day(at(now), calendar, minutes, minutes).closing_over is over
+
+
 def test_the_clock_of_a_gateway_never_goes_back_and_survives_a_pause_of_the_gateway():
     answers = [
         at("2024-01-03 15:00"),
