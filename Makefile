@@ -10,7 +10,7 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings bench bench-live lint types secrets clean
+.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings campaign bench bench-live lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
 	@echo "make test-ib-async  the tests of the IB connection with ib_async, in an environment of its own"
 	@echo "make test-interleavings  2,000 random interleavings of orders, drops and fills on the IB bridge (minutes)"
+	@echo "make campaign    1,000 decisions of a live runner under kills, faults, resets and halts: figures (a quarter of an hour)"
 	@echo "make bench       this project beside other engines: a table (minutes; docs/performance.md)"
 	@echo "make bench-live  the IB bridge against the gateway double: 500 symbols, latency, idle CPU"
 	@echo "make lint        ruff: rules and formatting"
@@ -69,6 +70,11 @@ test-ib-async: $(IB_ASYNC)/.installed
 
 test-interleavings: $(VENV)/.dev
 	ARES7_INTERLEAVINGS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/bridge/test_random_interleavings.py
+
+# A seed of your own: make campaign CAMPAIGN="--seed 7"
+CAMPAIGN ?= --seed 1 --rebalances 1000
+campaign: $(VENV)/.dev
+	$(BIN)/python -m tests.campaign $(CAMPAIGN)
 
 # Measures this project beside other engines, which live in environments of their own under .cache/bench.
 # Only what is quick: make bench BENCH=--quick

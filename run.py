@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ares7.errors import Ares7Error
 from feeds.commands import INTERRUPTED, VERBS, Command
+from feeds.database.commands import add_database_verbs
 from live.account_commands import add_account_verbs
 from live.commands import Call, add_verbs
+from live.fetch_command import add_fetch
 from live.halt_commands import add_halt_verbs
+from live.monitor.commands import add_monitor_verbs
 from live.trading_commands import add_trading_verbs
 
 if TYPE_CHECKING:
@@ -57,7 +60,8 @@ def read_config(args: argparse.Namespace) -> Config:
         if value is not None:
             overrides.append(f"{key}={value}")
     if getattr(args, "data", None) is not None:
-        overrides.append(f"data.path={Path(args.data).expanduser().resolve()}")
+        is_url = "://" in args.data
+        overrides.append(f"data.path={args.data if is_url else Path(args.data).expanduser().resolve()}")
     return load_config(Path(args.config), (*overrides, *args.set))
 
 
@@ -221,26 +225,19 @@ def new(args: argparse.Namespace) -> int:
 
 
 def data_check(args: argparse.Namespace) -> int:
-    """Everything that is wrong with a data folder; exit 1 if anything is an error."""
+    """Everything that is wrong with a data folder or database; exit 1 if anything is an error."""
     from feeds.check import check_folder
 
     args.data = args.folder
     found = check_folder(read_config(args).data)
     errors = sum(f.severity == "error" for f in found)
-    content = [
-        {"severity": f.severity, "input": f.input, "code": f.code, "count": f.count, "message": f.message}
-        for f in found
-    ]
+    content = [f.plain() for f in found]
     if not answer(args, {"errors": errors, "warnings": len(found) - errors, "findings": content}):
         from ares7.screen import table
 
         rows = [(f.severity, f.code, str(f.count), f.message) for f in found]
-        table(
-            f"{args.folder}: {errors} errors, {len(found) - errors} warnings",
-            ("", "code", "count", "what"),
-            rows,
-            text_columns=4,
-        )
+        title = f"{args.folder}: {errors} errors, {len(found) - errors} warnings"
+        table(title, ("", "code", "count", "what"), rows, text_columns=4)
     return 1 if errors else 0
 
 
@@ -302,7 +299,9 @@ def _add_research(verb: Any, chosen: argparse.ArgumentParser) -> None:
 
 
 def _add_data(verb: Any, verbs: Any) -> None:
-    data = verbs.add_parser("data", help="check or make data").add_subparsers(dest="action", required=True)
+    data = verbs.add_parser("data", help="check, make or fetch data").add_subparsers(
+        dest="action", required=True
+    )
     verb("check", data_check, within=data).add_argument("folder", metavar="DIR")
     synth = verb("synth", data_synth, within=data)
     synth.add_argument("folder", metavar="DIR")
@@ -310,6 +309,8 @@ def _add_data(verb: Any, verbs: Any) -> None:
     synth.add_argument("--seed", type=int)
     synth.add_argument("--symbols", type=int)
     synth.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    add_fetch(verb, data, produce)
+    add_database_verbs(verb, data, produce)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -321,7 +322,9 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, the rest on stderr")
     source = argparse.ArgumentParser(add_help=False)
-    source.add_argument("--data", metavar="DIR", help="data folder in the canonical layout")
+    source.add_argument(
+        "--data", metavar="DIR", help="data folder in the canonical layout, or URL of a database"
+    )
     source.add_argument(
         "--strategy", metavar="NAME", help="registry name, package.module:Class or file.py:Class"
     )
@@ -347,6 +350,7 @@ def parser() -> argparse.ArgumentParser:
     add_trading_verbs(verb, source, produce, lambda args: int(args.act(args)))
     add_halt_verbs(verb, produce)
     add_account_verbs(verb, source, produce)
+    add_monitor_verbs(verb, produce)
     for name, study in VERBS.items():
         if name.startswith("overlay "):
             verb(name.split()[1], research, chosen, within=overlay, text=study.__doc__)

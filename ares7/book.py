@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -217,13 +217,24 @@ class Plan:
     tilt: Float2D | None = None
 
 
-def untilted_rows(panel: Panel, plan: Plan) -> Float2D:
-    """(D, N) decided rows before overlays and risk scale: what the overlays tilt."""
+def sleeve_plan(name: str, sleeve: Sleeve, gross: float, decide: Bool1D) -> Plan:
+    """Plan of a book that is one sleeve all the time."""
+    return Plan({name: sleeve}, {name: np.ones(int(decide.sum()))}, gross, decide)
+
+
+def _parts(panel: Panel, plan: Plan) -> Iterator[tuple[str, Float2D]]:
+    """(D, N) decided rows of each sleeve, before overlays and risk scale."""
     rows = np.flatnonzero(plan.decide)
     alive = tradable(panel)[rows]
-    out = np.zeros(alive.shape)
     for name, sleeve in plan.sleeves.items():
-        out += plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive
+        yield name, plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive
+
+
+def untilted_rows(panel: Panel, plan: Plan) -> Float2D:
+    """(D, N) decided rows before overlays and risk scale: what the overlays tilt."""
+    out = np.zeros((int(plan.decide.sum()), panel.shape[1]))
+    for _, part in _parts(panel, plan):
+        out += part
     return out
 
 
@@ -242,14 +253,13 @@ def assemble(panel: Panel, plan: Plan) -> Targets:
     rows = np.flatnonzero(decide)
     blend = np.zeros((len(rows), panel.shape[1]))
     held_fraction = {}
-    alive = tradable(panel)[rows]
     exposure = np.ones((len(rows), panel.shape[1]))
     if scale is not None:
         exposure[:, panel.is_stock] = scale[rows][:, None]
     if plan.tilt is not None:
         exposure *= plan.tilt
-    for name, sleeve in plan.sleeves.items():
-        part = plan.gross * (plan.mix[name][:, None] * frozen(sleeve, rows)) * alive * exposure
+    for name, untilted in _parts(panel, plan):
+        part = untilted * exposure
         blend += part
         held_fraction[name] = part.sum(axis=1)
     latest = np.cumsum(decide) - 1
@@ -284,12 +294,11 @@ def single_sleeve(panel: Panel, name: str, sleeve: Sleeve, gross: float) -> Targ
     Targets
         ``weights`` (T, N) fraction of NAV; row t uses data up to and including close t.
     """
-    decide = decision_mask(panel)
-    return assemble(panel, Plan({name: sleeve}, {name: np.ones(int(decide.sum()))}, gross, decide))
+    return assemble(panel, sleeve_plan(name, sleeve, gross, decision_mask(panel)))
 
 
 def planned(panel: Panel, targets: Targets) -> Plan:
     """Plan of target rows that are already written out: one sleeve that changes at every decision."""
     rows = np.flatnonzero(targets.decide).astype(np.int64)
     sleeve = Sleeve(rows, targets.weights[rows])
-    return Plan({"targets": sleeve}, {"targets": np.ones(len(rows))}, 1.0, targets.decide, targets.regime)
+    return replace(sleeve_plan("targets", sleeve, 1.0, targets.decide), regime=targets.regime)

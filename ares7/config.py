@@ -12,15 +12,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
+from ares7.alerts_config import AlertsConfig
 from ares7.costs import CostModel
+from ares7.database_url import DatabasePath, database_path, is_url, masked
 from ares7.errors import ConfigError, LookaheadError
+from ares7.fetch_config import FetchConfig
 from ares7.goals import Goals
 from ares7.halt_config import HaltConfig
 from ares7.limits.params import LimitParams
 from ares7.live_config import LiveConfig as LiveConfig
 from ares7.overlay.params import Engine, OverlaySettings
+from ares7.redis_config import RedisConfig
 from ares7.search_config import SearchConfig
 
 _ELSEWHERE: dict[str, Any] = {
@@ -33,6 +45,8 @@ _ELSEWHERE: dict[str, Any] = {
     "live": True,
     "limits": True,
     "halt": True,
+    "redis": True,
+    "alerts": True,
 }
 """Settings that do not change what a backtest gives."""
 
@@ -61,6 +75,7 @@ class DataConfig(_Section):
     """Where the data comes from and how it is read. Nothing is guessed."""
 
     path: Path | None = None
+    """A folder, or the URL of a PostgreSQL database without a password (`ares7.database_url.DatabasePath`)."""
     layout: Literal[
         "canonical", "yfinance_single", "yfinance_multi", "polygon_day_aggs", "ares7_price_full"
     ] = "canonical"
@@ -87,6 +102,21 @@ class DataConfig(_Section):
     20 names may pause for 41, a single one for more than a quarter (63 sessions): then raise it."""
     cache: Path | None = Path(".cache")
     synthetic: SyntheticConfig = SyntheticConfig()
+
+    @field_validator("path", mode="wrap")
+    @classmethod
+    def _database(cls, value: Any, folder: ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, DatabasePath):
+            return value
+        return database_path(value) if isinstance(value, str) and is_url(value) else folder(value)
+
+    @model_validator(mode="after")
+    def _canonical_database(self) -> DataConfig:
+        if isinstance(self.path, DatabasePath) and self.layout != "canonical":
+            raise ValueError(
+                f"layout {self.layout} is that of files; a database is read with layout: canonical"
+            )
+        return self
 
 
 class PeriodConfig(_Section):
@@ -219,6 +249,9 @@ class Config(_Section):
     live: LiveConfig = LiveConfig()
     limits: LimitParams = LimitParams()
     halt: HaltConfig = HaltConfig()
+    redis: RedisConfig = RedisConfig()
+    fetch: FetchConfig = FetchConfig()
+    alerts: AlertsConfig = AlertsConfig()
     allow_lookahead: bool = False
 
     @field_validator("oos")
@@ -316,7 +349,7 @@ def explain(error: ValidationError, where: str) -> str:
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"]) or "(top)"
         given = item.get("input")
-        shown = "" if isinstance(given, dict) else f" (given {given!r})"
+        shown = "" if isinstance(given, dict) else f" (given {masked(repr(given))})"
         if item["type"] == "missing" and place == "costs":
             shown = ""
             message = "costs are required, for example {model: bps, bps: 10}; zero must be written as bps: 0"
@@ -352,7 +385,9 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
         raise ConfigError(explain(error, where)) from None
 
     def absolute(value: Path | None) -> Path | None:
-        return None if value is None else (folder / value.expanduser()).resolve()
+        if value is None or isinstance(value, DatabasePath):
+            return value
+        return (folder / value.expanduser()).resolve()
 
     data = config.data
     paths = ("path", "index_file", "vix_file", "fundamentals_file", "cache")
@@ -365,8 +400,9 @@ def build_config(settings: dict[str, Any], folder: Path, where: str) -> Config:
         update=places | ({"base": absolute(own.base)} if isinstance(own.base, Path) else {})
     )
     halt = config.halt.model_copy(update={"folder": absolute(config.halt.folder)})
+    fetch = config.fetch.model_copy(update={"folder": absolute(config.fetch.folder)})
     config = config.model_copy(
-        update={"data": data, "runs": runs, "search": search, "daily": daily, "halt": halt}
+        update={"data": data, "runs": runs, "search": search, "daily": daily, "halt": halt, "fetch": fetch}
     )
     if config.account.exec_lag == 0 and not config.allow_lookahead:
         raise LookaheadError(

@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ares7.database_url import masked
+
 
 class LiveConfig(BaseModel):
     """The gateway and how to trade through it (docs/live.md)."""
@@ -47,4 +49,14 @@ class LiveConfig(BaseModel):
     def _one_capital(self) -> Self:
         if self.capital_usd is not None and self.capital_fraction != 1.0:
             raise ValueError("capital_usd and capital_fraction contradict each other; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        # Checked here, because a configuration is copied into every run folder.
+        if masked(self.journal) != self.journal:
+            raise ValueError(
+                "journal holds a password; take it out of the URL and put it into the environment (PGPASSWORD) or "
+                "into ~/.pgpass"
+            )
         return self

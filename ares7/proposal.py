@@ -72,6 +72,9 @@ class Proposal:
 class Carrier(Protocol):
     """Who carries decisions out (`live.conductor.Conductor`)."""
 
+    def due(self, panel: Panel, targets: Targets) -> bool:
+        """Whether the latest session decides: it does itself, or an earlier one that was missed did."""
+
     def share(self, held: Float1D, close: Float1D, cash: float) -> Share:
         """Return the strategy's part of an account with these positions and this cash."""
 

@@ -75,6 +75,7 @@ def assemble(
     source = inputs.attempt(("prices",), lambda: read_source(folder)) or {}
     if source.get("synthetic"):
         today = np.datetime64("9999-12-31", "D")
+    inputs.findings += _told_by_source(source, folder)
     tables = [t for t in (inputs.prices, inputs.market, *inputs.closes.values()) if t is not None]
     known = known_sessions(config, tables, today)
     stocks = _stocks(inputs, config, known, today)
@@ -94,6 +95,19 @@ def assemble(
         fields, told = fields | events, told | told_of
     panel = replace(panel, fields={**panel.fields, **fields}, series=series)
     return Assembled(_stamped(panel, config, inputs, folder, source, told), inputs.findings)
+
+
+def _told_by_source(source: dict[str, Any], folder: Path) -> list[Finding]:
+    """What ``provenance.json`` of a fetched folder says of its prices that nobody sees in them."""
+    fetched = source.get("fetch", {}).get("sources", {})
+    names = [name for name, told in fetched.items() if told.get("adjustment", {}).get("adj_close") == "split"]
+    if not names:
+        return []
+    text = (
+        f"{folder}: the prices of {', '.join(names)} are without dividends, so that returns are price returns; fetch from "
+        "a source that has dividends"
+    )
+    return [Finding("warning", "prices", "no-dividends", text)]
 
 
 def _stocks(inputs: Inputs, config: DataConfig, known: Dates, today: np.datetime64) -> PriceRows | None:

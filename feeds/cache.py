@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -20,13 +21,15 @@ from ares7.arrays import AnyArray
 from ares7.config import DataConfig
 from ares7.panel import Panel
 from ares7.signals import surprise
-from feeds import entries
+from feeds import entries, shared_cache
 from feeds.findings import Finding
 
 LAYOUT_VERSION = 1
 """Raise it whenever the files of an entry change in kind."""
 KEEP = 8
 """Entries kept; the oldest go when another is stored."""
+HERE = "<data.path>"
+"""Stands for the place of the data in what is shared."""
 CANONICAL = (
     "prices",
     "market",
@@ -39,6 +42,8 @@ CANONICAL = (
 )
 """Tables of the canonical layout, apart from ``membership*``."""
 
+_log = logging.getLogger(__name__)
+
 
 def input_files(config: DataConfig, folder: Path) -> list[Path]:
     """Return every file that a panel of ``folder`` depends on, sorted.
@@ -48,7 +53,7 @@ def input_files(config: DataConfig, folder: Path) -> list[Path]:
     folder : Path
         Folder in the canonical layout, or a vendor's file or folder.
     """
-    files = {path for path in (config.index_file, config.vix_file, config.fundamentals_file) if path}
+    files = set(own_files(config))
     if folder.is_file():
         files.add(folder)
     elif config.layout != "canonical":
@@ -58,6 +63,12 @@ def input_files(config: DataConfig, folder: Path) -> list[Path]:
         files.update(folder.glob("membership*"))
         files.add(folder / "provenance.json")
     return sorted(path for path in files if path.is_file())
+
+
+def own_files(config: DataConfig) -> list[Path]:
+    """Return the files that the settings name beside the folder, sorted."""
+    named = (config.index_file, config.vix_file, config.fundamentals_file)
+    return sorted(path for path in named if path is not None and path.is_file())
 
 
 def cache_key(config: DataConfig, files: Sequence[Path], extra: object = None) -> str:
@@ -78,6 +89,14 @@ def cache_key(config: DataConfig, files: Sequence[Path], extra: object = None) -
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
+def shared_key(config: DataConfig, files: Sequence[Path], extra: object = None) -> str:
+    """Identify a panel on any machine: `cache_key` by content, without a path."""
+    settings = config.model_dump(mode="json", exclude={"cache": True, "path": True})
+    for name in ("index_file", "vix_file", "fundamentals_file"):
+        settings[name] = settings[name] and Path(settings[name]).name
+    return shared_cache.content_key([LAYOUT_VERSION, settings], files, extra)
+
+
 @lru_cache(maxsize=1)
 def _code() -> list[tuple[str, int, int]]:
     """Size and time of the modules that build panels, as they were when this process first asked."""
@@ -95,14 +114,18 @@ def store(folder: Path, key: str, panel: Panel, findings: Sequence[Finding]) -> 
     bool
         False, with a warning in the log, when the disk is full or the folder cannot be written.
     """
-    content = {
+    content = _content(panel, findings)
+    return entries.store(
+        folder, key, _arrays(panel), content, build=_build, version=LAYOUT_VERSION, keep=KEEP
+    )
+
+
+def _content(panel: Panel, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
         "symbols": panel.symbols,
         "provenance": panel.provenance,
         "findings": [_plain(finding) for finding in findings],
     }
-    return entries.store(
-        folder, key, _arrays(panel), content, build=_build, version=LAYOUT_VERSION, keep=KEEP
-    )
 
 
 def load(folder: Path, key: str) -> tuple[Panel, list[Finding]] | None:
@@ -111,6 +134,50 @@ def load(folder: Path, key: str) -> tuple[Panel, list[Finding]] | None:
     A damaged entry (a missing, short or wrong file) counts as absent, so that it is built again.
     """
     return entries.load(folder, key, build=_build, version=LAYOUT_VERSION)
+
+
+def share(config: DataConfig, key: Callable[[], str], panel: Panel, findings: Sequence[Finding]) -> None:
+    """Give a panel to other machines, if this process shares what it computes (`feeds.shared_cache`).
+
+    Parameters
+    ----------
+    config : DataConfig
+    key : callable
+        `shared_key` of the panel.
+    """
+    shared = shared_cache.in_use()
+    if shared is not None:
+        name = key()
+        content = _placed(_content(panel, findings), str(config.path), HERE)
+        shared.put("panels", name, _arrays(panel), content | {"key": name})
+
+
+def bring(config: DataConfig, key: Callable[[], str]) -> tuple[Panel, list[Finding]] | None:
+    """Return a panel that another machine has shared, or None. Parameters are those of `share`."""
+    shared = shared_cache.in_use()
+    if shared is None:
+        return None
+    name = key()
+    found = shared.fetch("panels", name)
+    if found is None:
+        return None
+    try:
+        if found[1]["key"] != name:
+            raise ValueError("it was stored under another name")
+        panel, findings = _build(found[0], _placed(found[1], HERE, str(config.path)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("shared panel %s cannot be used (%s); building it", name, error)
+        return None
+    return read_only(panel), findings
+
+
+def _placed(content: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Name another place in the texts of an entry."""
+    told = [item | {"message": item["message"].replace(old, new)} for item in content["findings"]]
+    provenance = dict(content["provenance"])
+    if "database" in provenance:
+        provenance["database"] = provenance["database"].replace(old, new)
+    return {**content, "findings": told, "provenance": provenance}
 
 
 def read_only(panel: Panel) -> Panel:

@@ -11,6 +11,7 @@ import numpy as np
 from ares7 import sessions
 from ares7.arrays import Dates
 from ares7.config import DataConfig
+from ares7.database_url import DatabasePath
 from ares7.errors import ConfigError, DataError, MissingData
 from feeds.assemble import assemble
 from feeds.findings import Finding, Input
@@ -30,7 +31,7 @@ def check_folder(config: DataConfig, today: np.datetime64 | None = None) -> list
     Parameters
     ----------
     config : DataConfig
-        ``path`` names the folder, or a vendor's file or folder.
+        ``path`` names the folder, a vendor's file or folder, or a database.
     today : datetime64[D] or None
         Rows after it are from the future; None means today in UTC.
 
@@ -45,9 +46,16 @@ def check_folder(config: DataConfig, today: np.datetime64 | None = None) -> list
         ``data.path`` is not set, or a setting that no data can satisfy.
     DataError
         The folder does not exist or cannot be read.
+    ServiceUnavailable
+        The database does not answer.
     """
     if config.path is None:
         raise ConfigError("data.path is not set; name a folder: python run.py data check DIR")
+    if isinstance(config.path, DatabasePath):
+        from feeds.database.snapshot import local, told_of_database
+
+        found = check_folder(own := local(config), today)
+        return found if own.path is None else told_of_database(None, found, own.path, config.path)[1]
     folder = config.path
     check_path(config, folder)
     built = assemble(config, folder, sessions.today() if today is None else today)

@@ -46,6 +46,10 @@ class Finding:
     last: np.datetime64 | None = None
     kind: type[DataError] = DataError
 
+    def plain(self) -> dict[str, object]:
+        """What ``--json`` tells of it."""
+        return {name: getattr(self, name) for name in ("severity", "input", "code", "count", "message")}
+
     def touches(self, first: np.datetime64 | None, last: np.datetime64 | None) -> bool:
         """Whether the finding lies inside the dates that a run reads."""
         if self.first is None or self.last is None:

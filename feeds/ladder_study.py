@@ -128,11 +128,11 @@ def _markets(config: Config) -> Iterator[tuple[str, tuple[Panel, Announcements |
 
 def _announcements(data: DataConfig, panel: Panel) -> Announcements | None:
     """Earnings of the panel's stocks that have an estimate; None without the file."""
-    from feeds.load import synthetic_home
+    from feeds.load import local_path, synthetic_home
     from feeds.synthetic import ensure
 
     if data.path is not None:
-        return _read_announcements(data.path, panel)
+        return _read_announcements(local_path(data), panel)
     with synthetic_home(data) as home:
         return _read_announcements(ensure(data.synthetic, home, data.calendar), panel)
 

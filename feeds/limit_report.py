@@ -10,6 +10,7 @@ from ares7.errors import MissingData
 from ares7.limits import Limits
 from ares7.panel import Panel
 from feeds.engines import Outcome
+from feeds.load import local_path
 from feeds.tables import find_table, read_table
 
 COLUMNS = ("gics_sector", "sector")
@@ -51,7 +52,7 @@ def sectors_of(config: Config) -> dict[str, str]:
     """
     if config.limits.max_sector_weight is None or config.data.path is None:
         return {}
-    return read_sectors(config.data.path)
+    return read_sectors(local_path(config.data))
 
 
 def limit_report(config: Config, panel: Panel, outcome: Outcome) -> tuple[dict[str, Any], list[str]]:

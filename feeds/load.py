@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ares7 import sessions
 from ares7.config import DataConfig
+from ares7.database_url import DatabasePath, masked
 from ares7.errors import ConfigError, DataError, MissingData
 from ares7.panel import Panel
 from feeds import cache, entries
@@ -22,6 +24,10 @@ from feeds.findings import Finding, raise_errors
 
 FUTURE = ("future-date", "filed-in-future")
 """Findings that time alone may resolve."""
+WORK = ".fetch"
+"""Folder inside a data folder in which ``data fetch`` works."""
+PENDING = f"{WORK}/commit.json"
+"""There while the files of a data folder are being replaced together."""
 
 
 def load_panel(
@@ -41,7 +47,7 @@ def load_panel(
     Parameters
     ----------
     config : DataConfig
-        ``path`` None means the synthetic market of ``config.synthetic``.
+        ``path`` None means the synthetic market of ``config.synthetic``; it may name a database.
     needs : frozenset of str
         Inputs that the strategy reads, of ``etfs index vix fundamentals earnings``. Problems of other inputs do
         not stop the run. Prices and membership are always read.
@@ -86,24 +92,61 @@ def load_with_findings(
         ``data.path`` does not exist.
     ConfigError
         A setting that no data can satisfy, or a missing library.
+    ServiceUnavailable
+        The database does not answer.
     """
     if config.path is None:
         return _load_synthetic(config, today, allow_restated)
+    if isinstance(config.path, DatabasePath):
+        return _load_database(config, config.path, today, allow_restated)
     check_path(config, config.path)
     return _load_folder(config, config.path, today, allow_restated)
 
 
-def check_path(config: DataConfig, path: Path) -> None:
-    """Refuse a ``data.path`` that is not there, or a file where the layout is a folder.
+def local_config(config: DataConfig) -> DataConfig:
+    """Return the settings with a folder in the place of a database (`feeds.database.snapshot`).
 
     Raises
     ------
-    MissingData, DataError
+    ServiceUnavailable, ConfigError, DataError
+        The database does not give its data.
     """
+    if not isinstance(config.path, DatabasePath):
+        return config
+    from feeds.database.snapshot import local
+
+    return local(config)
+
+
+def local_path(config: DataConfig) -> Path:
+    """Return the folder to read, of a database too. Errors as `local_config`, or no ``data.path``."""
+    path = local_config(config).path
+    if path is None:
+        raise ConfigError("data.path is not set; name a data folder")
+    return path
+
+
+def check_path(config: DataConfig, path: Path) -> None:
+    """Refuse a ``data.path`` that is not there, a database, or a file where the layout is a folder.
+
+    Raises
+    ------
+    MissingData, DataError, ConfigError
+    """
+    if isinstance(path, DatabasePath):
+        raise ConfigError(
+            f"{masked(str(path))} is a database, and this command reads folders; make one and name it: python run.py "
+            "data dump --from URL DIR"
+        )
     if not path.exists():
         raise MissingData(f"data folder {path} does not exist; correct data.path or --data")
     if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
         raise DataError(f"data folder {path} cannot be read; correct its permissions")
+    if (path / PENDING).exists():
+        raise DataError(
+            f"data folder {path} is being written: a fetch is replacing its files, or was stopped while it did; "
+            "wait, or run the same 'python run.py data fetch' again, which finishes it"
+        )
     if config.layout == "canonical" and not path.is_dir():
         raise DataError(
             f"{path} is a file; the canonical layout is a folder that holds prices.parquet or prices.csv; "
@@ -124,7 +167,7 @@ def _load_synthetic(
 
     with synthetic_home(config) as home:
         folder = ensure(config.synthetic, home, config.calendar)
-        return _build(config, folder, today, allow_restated, key)
+        return _build(config, folder, today, allow_restated, _Keys(lambda: key))
 
 
 @contextmanager
@@ -137,33 +180,79 @@ def synthetic_home(config: DataConfig) -> Iterator[Path]:
             yield Path(temporary)
 
 
-def _load_folder(
-    config: DataConfig, folder: Path, today: np.datetime64 | None, allow_restated: bool
-) -> tuple[Panel | None, list[Finding]]:
-    key = _folder_key(config, folder, today, allow_restated)
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What identifies a panel now: on this machine, and on any."""
+
+    local: Callable[[], str]
+    shared: Callable[[], str] | None = None
+
+
+def _known(config: DataConfig, keys: _Keys) -> tuple[Panel, list[Finding]] | None:
+    """Return a panel that was built before, here or elsewhere."""
+    key = keys.local()
     if config.cache is not None and (stored := cache.load(config.cache / "panels", key)):
         return stored
-    return _build(config, folder, today, allow_restated, key)
+    if keys.shared is None or (brought := cache.bring(config, keys.shared)) is None:
+        return None
+    return _stored(config, key, *brought)
 
 
-def _build(
-    config: DataConfig, folder: Path, today: np.datetime64 | None, allow_restated: bool, key: str
-) -> tuple[Panel | None, list[Finding]]:
-    from feeds.assemble import assemble
-
-    built = assemble(config, folder, sessions.today() if today is None else today, allow_restated)
-    panel, findings = built.panel, built.findings
-    if panel is None:
-        return None, findings
-    # What is in the future today may not be tomorrow; such a reading is not kept.
-    lasting = not any(finding.code in FUTURE for finding in findings)
-    unchanged = config.path is None or key == _folder_key(config, folder, today, allow_restated)
-    if config.cache is not None and lasting and unchanged:
+def _stored(
+    config: DataConfig, key: str, panel: Panel, findings: list[Finding]
+) -> tuple[Panel, list[Finding]]:
+    if config.cache is not None:
         panels = config.cache / "panels"
         if cache.store(panels, key, panel, findings) and (stored := cache.load(panels, key)):
             return stored
     return cache.read_only(panel), findings
 
 
-def _folder_key(config: DataConfig, folder: Path, today: np.datetime64 | None, allow_restated: bool) -> str:
-    return cache.cache_key(config, cache.input_files(config, folder), (allow_restated, today))
+def _load_folder(
+    config: DataConfig, folder: Path, today: np.datetime64 | None, allow_restated: bool
+) -> tuple[Panel | None, list[Finding]]:
+    extra = (allow_restated, today)
+    keys = _Keys(
+        lambda: cache.cache_key(config, cache.input_files(config, folder), extra),
+        lambda: cache.shared_key(config, cache.input_files(config, folder), extra),
+    )
+    return _known(config, keys) or _build(config, folder, today, allow_restated, keys)
+
+
+def _load_database(
+    config: DataConfig, path: DatabasePath, today: np.datetime64 | None, allow_restated: bool
+) -> tuple[Panel | None, list[Finding]]:
+    from feeds.database import snapshot
+
+    held = snapshot.content(path)
+    keys = _Keys(
+        lambda: cache.cache_key(config, cache.own_files(config), (allow_restated, today, held.name)),
+        lambda: cache.shared_key(config, cache.own_files(config), (allow_restated, today, held.name)),
+    )
+    if (known := _known(config, keys)) is not None:
+        return known
+    # Somebody may load in between: the keys are those of what was read.
+    folder, held = snapshot.folder_of(path, held, config.cache)
+    return _build(config, folder, today, allow_restated, keys)
+
+
+def _build(
+    config: DataConfig, folder: Path, today: np.datetime64 | None, allow_restated: bool, keys: _Keys
+) -> tuple[Panel | None, list[Finding]]:
+    from feeds.assemble import assemble
+
+    before = keys.local()
+    built = assemble(config, folder, sessions.today() if today is None else today, allow_restated)
+    panel, findings = built.panel, built.findings
+    if isinstance(config.path, DatabasePath):
+        from feeds.database.snapshot import told_of_database
+
+        panel, findings = told_of_database(panel, findings, folder, config.path)
+    if panel is None:
+        return None, findings
+    # What is in the future today may not be tomorrow; such a reading is not kept.
+    if any(finding.code in FUTURE for finding in findings) or before != keys.local():
+        return cache.read_only(panel), findings
+    if keys.shared is not None:
+        cache.share(config, keys.shared, panel, findings)
+    return _stored(config, before, panel, findings)

@@ -102,8 +102,11 @@ def with_overlays(config: Config) -> Config:
 def has_buybacks(config: DataConfig) -> bool:
     """Whether a data folder has announced buybacks."""
     from feeds.buybacks import find_buybacks
+    from feeds.load import local_path
 
-    return config.path is not None and config.layout == "canonical" and find_buybacks(config.path) is not None
+    if config.path is None or config.layout != "canonical":
+        return False
+    return find_buybacks(local_path(config)) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from ares7.progress import stage
 from ares7.provenance import code_version, versions
 from ares7.run_files import RunResult
 from ares7.signals.regime import UNKNOWN
+from feeds import shared_cache
 from feeds.account_curve import History
 from feeds.backtest import computed_diagnostics
 from feeds.engines import ENGINES, Chosen, Outcome, Tools
@@ -49,6 +50,7 @@ def load_for(config: Config, needs: frozenset[str], warmup: int, name: str) -> P
     DataError, ConfigError
         The data or the period cannot serve the run.
     """
+    shared_cache.use(config.redis)
     # Calendar days that hold the warm-up for sure: problems before them do not touch the run.
     margin = dt.timedelta(days=warmup * 3 // 2 + 30)
     start, end = config.period.start, config.period.end

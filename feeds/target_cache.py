@@ -27,7 +27,7 @@ from ares7.arrays import AnyArray, Bool1D, Float2D
 from ares7.book import RegimeLabels, Targets
 from ares7.panel import Panel
 from ares7.params import BookParams
-from feeds import entries
+from feeds import entries, shared_cache
 
 LAYOUT_VERSION = 1
 """Raise it whenever the files of an entry change in kind."""
@@ -106,7 +106,29 @@ class TargetEntry:
 
     def targets(self) -> Targets | None:
         """Return the stored targets, equal to the computed ones to the last bit, or None."""
-        return entries.load(self.folder, self.key, build=partial(_build, self.key), version=LAYOUT_VERSION)
+        build = partial(_build, self.key)
+        found = entries.load(self.folder, self.key, build=build, version=LAYOUT_VERSION)
+        return self._shared() if found is None else found
+
+    def _shared(self) -> Targets | None:
+        """Take the targets from another machine (`feeds.shared_cache`); kept here if they can be."""
+        shared = shared_cache.in_use()
+        found = None if shared is None else shared.fetch("signals", self.key)
+        if found is None:
+            return None
+        try:
+            targets = _build(self.key, *found)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("shared targets %s cannot be used (%s); computing them", self.key, error)
+            return None
+        self._store(found[0], {name: found[1][name] for name in ("key", "sha256", "sleeves")})
+        return targets
+
+    def _store(self, arrays: dict[str, AnyArray], content: dict[str, Any]) -> bool:
+        build = partial(_build, self.key)
+        return entries.store(
+            self.folder, self.key, arrays, content, build=build, version=LAYOUT_VERSION, keep=KEEP
+        )
 
     def keep_targets(self, targets: Targets) -> bool:
         """Store valid targets; a warning in the log where the disk does not allow it.
@@ -121,10 +143,10 @@ class TargetEntry:
         if form is None or not imports_known_code(self.module):
             return False
         content = {"key": self.key, "sha256": _digest(form), "sleeves": list(targets.sleeves)}
-        build = partial(_build, self.key)
-        return entries.store(
-            self.folder, self.key, form, content, build=build, version=LAYOUT_VERSION, keep=KEEP
-        )
+        shared = shared_cache.in_use()
+        if shared is not None:
+            shared.put("signals", self.key, form, content)
+        return self._store(form, content)
 
     def diagnostics(self) -> dict[str, Any] | None:
         """Return the stored diagnostics, or None."""

@@ -95,7 +95,9 @@ def read_vendor(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame | None, 
     return rows[~aside].reset_index(drop=True), (None if market.empty else market), findings
 
 
-def read_close_series(path: Path, layout: CloseLayout) -> tuple[Dates, Float1D]:
+def read_close_series(
+    path: Path, layout: CloseLayout, *, series: str = "VIXCLS", setting: str = "data.vix_layout"
+) -> tuple[Dates, Float1D]:
     """Read the closes of one index.
 
     Parameters
@@ -105,6 +107,10 @@ def read_close_series(path: Path, layout: CloseLayout) -> tuple[Dates, Float1D]:
     layout : {"canonical", "fred", "cboe"}
         ``date,close`` with ISO dates; FRED's ``observation_date,VIXCLS``, where ``.`` and an empty cell stand for
         a holiday; Cboe's ``DATE,OPEN,HIGH,LOW,CLOSE`` with MM/DD/YYYY.
+    series : str
+        FRED's name of the series, which is the name of its column.
+    setting : str
+        What an error tells to correct where the layout is another.
 
     Returns
     -------
@@ -118,11 +124,11 @@ def read_close_series(path: Path, layout: CloseLayout) -> tuple[Dates, Float1D]:
     DataError
         Another layout, an unreadable value, dates that do not increase, or a close that is not positive.
     """
-    date_name, close_name = {"canonical": ("date", "close"), "fred": ("observation_date", "VIXCLS")}.get(
+    date_name, close_name = {"canonical": ("date", "close"), "fred": ("observation_date", series)}.get(
         layout, ("DATE", "CLOSE")
     )
-    if path.suffix != ".parquet":
-        _expect(path, layout, "data.vix_layout")
+    if path.suffix != ".parquet" and series == "VIXCLS":
+        _expect(path, layout, setting)
     if layout == "fred":
         raw = read_table(path, (date_name, close_name), dates=(date_name,))
         raw = raw[~raw[close_name].isin(("", "."))]

@@ -1,4 +1,4 @@
-"""What the verbs of the account do: ``status positions orders flows reconcile adopt explain``.
+"""What the verbs of the account do: ``status positions orders flows reconcile adopt explain``, and ``drift``.
 
 All but ``reconcile`` and ``adopt`` read files alone: they work while the gateway or the runner is gone.
 """
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ares7.errors import ConfigError, MissingData
+from ares7.errors import Ares7Error, ConfigError, ServiceUnavailable
 from live.commands import Call, Done
+from live.drift_commands import add_drift_verb
+from live.journal_choice import KnownJournals, journal_options, reading, url_and_mode
 from live.machine import utc_now, who
 
 if TYPE_CHECKING:
     from live.client.client import Client
-    from live.journal.reader import JournalReader
     from live.reconcile.ownership import Acceptance
     from live.reconcile.rounds import Reconciler
     from live.reconcile.views import Difference
 
 OPERATOR_CLIENT_OFFSET = 2000
 """A command has a client id of its own, beside the runner's."""
-MODES = ("paper", "real", "shadow", "simulated")
 
 
 def add_account_verbs(verb: Any, source: argparse.ArgumentParser, call: Callable[..., int]) -> None:
@@ -39,9 +39,7 @@ def add_account_verbs(verb: Any, source: argparse.ArgumentParser, call: Callable
     call : callable
         What dispatches to ``args.act`` with the configuration.
     """
-    kept = argparse.ArgumentParser(add_help=False)
-    kept.add_argument("--mode", choices=MODES, help="whose journal; default: the only one that there is")
-    kept.add_argument("--journal", metavar="URL", help="default: journal-MODE.sqlite in halt.folder")
+    kept = journal_options()
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--host", metavar="HOST", help="default: live.host")
     place.add_argument("--port", type=int, help="default: live.port")
@@ -73,62 +71,54 @@ def add_account_verbs(verb: Any, source: argparse.ArgumentParser, call: Callable
     made.add_argument("--symbol", metavar="SYMBOL", help="one name in full")
     made.add_argument("--run", metavar="RUN", help="a run folder in place of the journal")
     made.set_defaults(act=explain)
-
-
-def _found_modes(call: Call) -> list[str]:
-    from live.journal.place import default_url, parse
-
-    folder = call.config.halt.folder
-    paths = {mode: parse(default_url(folder, mode), mode).path for mode in MODES}
-    return [mode for mode, path in paths.items() if path is not None and path.exists()]
-
-
-def _where(call: Call) -> tuple[str, str]:
-    """URL and mode of the journal that is meant."""
-    from live.journal.place import default_url
-
-    args, folder = call.args, call.config.halt.folder
-    if args.journal is not None:
-        if args.mode is None:
-            raise ConfigError("--journal also needs --mode: every mode has a journal of its own")
-        return args.journal, args.mode
-    found = [args.mode] if args.mode is not None else _found_modes(call)
-    if not found:
-        raise MissingData(
-            f"{folder} holds no journal yet; start run.py paper once, or name the journal with --journal and --mode"
-        )
-    if len(found) > 1:
-        raise ConfigError(f"{folder} holds journals of {', '.join(found)}; choose one with --mode")
-    return default_url(folder, found[0]), found[0]
-
-
-@contextmanager
-def _reading(call: Call) -> Iterator[JournalReader]:
-    from live.journal.reader import JournalReader
-
-    with JournalReader.open(*_where(call)) as journal:
-        yield journal
+    add_drift_verb(verb, source, call)
 
 
 def status(call: Call) -> Done:
-    """What holds now, by the files alone: halt, journal, value, orders, differences, alerts."""
-    from live.account_view import status_of
+    """What holds now, without the gateway: halt, journal, value, orders, differences, alerts."""
+    from live.halt.journal_source import journals_of
     from live.halt_commands import halt_lines
 
-    halted, lines = halt_lines(call.config.halt)
-    if call.args.journal is None and call.args.mode is None and not _found_modes(call):
-        missing = f"no journal in {call.config.halt.folder} yet"
-        return Done({"halt": halted, "journal": None}, (*lines, missing))
-    with _reading(call) as journal:
-        found, more = status_of(journal)
+    halted, lines = halt_lines(call.config.halt, journals_of(call.config.live.journal))
+    try:
+        found, more = _standing(call)
+    except ServiceUnavailable as error:
+        # What can be known without the database is told all the same.
+        content = {"halt": halted, "journal": None, "error": str(error)}
+        return Done(content, (*lines, *_alive(call), f"the journal cannot be read: {error}"), error.exit_code)
     return Done({"halt": halted, **found}, (*lines, *more))
+
+
+def _standing(call: Call) -> tuple[dict[str, Any], tuple[str, ...]]:
+    from live.account_view import status_of
+
+    known = KnownJournals.of(call.config)
+    if call.args.journal is None and call.args.mode is None and not known.modes():
+        return {"journal": None}, (f"no journal in {known} yet",)
+    with reading(call) as journal:
+        return status_of(journal)
+
+
+def _alive(call: Call) -> tuple[str, ...]:
+    """Return the runner's own sign of life, which lies in a file."""
+    from live.heartbeat import life_of, read_beat
+
+    try:
+        beat = read_beat(call.config.halt.folder)
+    except Ares7Error as error:
+        return (str(error),)
+    if beat is None:
+        return ("no runner has given a sign of life here",)
+    return (
+        f"runner: {beat.state} at {beat.time:%Y-%m-%d %H:%M:%S} UTC, process {beat.pid} ({life_of(beat)})",
+    )
 
 
 def positions(call: Call) -> Done:
     """What is ours by the journal, and what was set aside."""
     from live.account_view import positions_of
 
-    with _reading(call) as journal:
+    with reading(call) as journal:
         found = positions_of(journal)
     lines = [f"{p['symbol']:<8} {p['shares']:>12g}" for p in found["positions"]]
     aside = [f"{a['symbol']:<8} {a['shares']:>12g}  yours, never traded" for a in found["ignored"]]
@@ -141,7 +131,7 @@ def orders(call: Call) -> Done:
     from live.explain import session_of
 
     day = None if call.args.date is None else session_of(call.args.date)
-    with _reading(call) as journal:
+    with reading(call) as journal:
         found, lines = orders_of(journal, day)
     return Done(found, lines)
 
@@ -153,10 +143,10 @@ def flows(call: Call) -> Done:
     from live.journal.operator_journal import OperatorJournal
 
     if call.args.name is None:
-        with _reading(call) as journal:
+        with reading(call) as journal:
             return Done(*flows_of(journal))
     number, kind = call.args.name
-    with OperatorJournal.open(*_where(call)) as written:
+    with OperatorJournal.open(*url_and_mode(call)) as written:
         found = [flow for flow in written.flows() if str(flow.id) == number]
         if not found:
             raise ConfigError(f"there is no flow {number}; run.py flows lists them")
@@ -193,7 +183,7 @@ def _compare(call: Call, decide: Decide) -> tuple[list[Difference], list[Accepta
     from live.reconcile.journal_side import JournalAdapter, adjustments_of
     from live.reconcile.rounds import Reconciler
 
-    with OperatorJournal.open(*_where(call)) as journal, _connected(call, journal.account) as client:
+    with OperatorJournal.open(*url_and_mode(call)) as journal, _connected(call, journal.account) as client:
         system = call.config.live.clock == "system"
         now: Callable[[], dt.datetime] = utc_now if system else client.server_time
         mine = Reconciler(client, JournalAdapter(journal), now, PriceHints(journal, client))
@@ -260,6 +250,6 @@ def explain(call: Call) -> Done:
     else:
         from live.explain_journal import explain_session
 
-        with _reading(call) as journal:
+        with reading(call) as journal:
             record = explain_session(journal, day, args.symbol)
     return Done(record, tuple(lines_of(record)))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from live.flows import account_figures
 from live.journal.place import masked
 from live.journal.reader import JournalReader
-from live.journal.rows import JournalOrder
+from live.journal.rows import CashFlow, JournalOrder, Nav
 
 SHOWN = 5
-"""Alerts and differences that ``status`` shows in full."""
+"""Latest alerts, and differences, that ``status`` shows in full."""
 
 
 def status_of(journal: JournalReader) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -49,14 +50,18 @@ def status_of(journal: JournalReader) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def figures_of(journal: JournalReader) -> dict[str, Any] | None:
     """Time-weighted figures of the account from its closes; None before the second one."""
+    return figures_from(journal.navs("close"), journal.flows())
+
+
+def figures_from(navs: Sequence[Nav], flows: Sequence[CashFlow]) -> dict[str, Any] | None:
+    """As `figures_of`, from closes by session and flows that were read already."""
     import numpy as np
 
-    navs = journal.navs("close")
     if len(navs) < 2:
         return None
     first, last = navs[0].session, navs[-1].session
-    flows = [flow for flow in journal.flows() if first < flow.session <= last]
-    return account_figures([n.session for n in navs], np.array([n.nav_usd for n in navs]), flows)
+    between = [flow for flow in flows if first < flow.session <= last]
+    return account_figures([n.session for n in navs], np.array([n.nav_usd for n in navs]), between)
 
 
 def _time(at: dt.datetime | None) -> str | None:
@@ -82,10 +87,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
         differs = ", ".join(compared["differences"][:SHOWN]) or "no difference"
         lines.append(f"compared with the gateway at {compared['at']}: {differs}")
     lines += [
-        f"alert {a['id']} ({a['severity']}) {a['code']}: {a['message']}" for a in found["alerts"][:SHOWN]
+        f"alert {a['id']} ({a['severity']}) {a['code']}: {a['message']}" for a in found["alerts"][-SHOWN:]
     ]
     if len(found["alerts"]) > SHOWN:
-        lines.append(f"and {len(found['alerts']) - SHOWN} more alerts")
+        lines.append(f"and {len(found['alerts']) - SHOWN} earlier alerts")
     return lines
 
 

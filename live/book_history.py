@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,8 +15,14 @@ from ares7.tearsheet_data import read_columns, read_equity
 from live.drift import SHARES_TINY, BookHistory
 from live.flows import flow_series
 from live.journal.reader import JournalReader
-from live.journal.rows import FLOW_KINDS, IGNORE, JournalOrder
+from live.journal.rows import FLOW_KINDS, IGNORE, Fill, JournalOrder
 from live.journal.wire_rows import EXCHANGE
+
+SENDABLE = ("order", "limited")
+"""Outcomes of decisions that want an order."""
+FORBIDDEN = (
+    "refused right before it would have been sent (halt, frozen name or limit); the runner's lines say why"
+)
 
 
 def of_journal(journal: JournalReader, dates: Dates, symbols: Sequence[str], close: Float2D) -> BookHistory:
@@ -44,14 +51,20 @@ def of_journal(journal: JournalReader, dates: Dates, symbols: Sequence[str], clo
     made = _Making(dates, tuple(symbols))
     refs = journal.refs()
     fees = {root: fee.amount for root, fee in journal.fees().items() if fee.currency == "USD"}
+    by_ref: dict[str, list[Fill]] = {}
     for fill in journal.fills():
         if fill.ref in refs:
+            by_ref.setdefault(fill.ref, []).append(fill)
             made.trade(fill.session, fill.symbol, fill.signed_shares, fill.price, fees.get(fill.root, 0.0))
     for row in journal.adjustments():
         if row.kind != IGNORE and row.at is not None and row.shares:
             made.give(row.at.astimezone(EXCHANGE).date(), row.symbol, row.shares)
-    for order in journal.orders():
-        _note_unfilled(made, order)
+    orders = journal.orders()
+    for order in orders:
+        _note_unfilled(made, order, by_ref.get(order.intent.ref, ()))
+    for never in unsent(journal, orders):
+        # It would have traded in the session after.
+        made.lack(never.session + dt.timedelta(days=1), never.symbol, never.shares)
     value = {nav.session: nav.nav_usd for nav in journal.navs("close")}
     missing = [day for day in days if day not in value]
     if missing:
@@ -63,10 +76,68 @@ def of_journal(journal: JournalReader, dates: Dates, symbols: Sequence[str], clo
     return made.history(close, moved, np.array([value[day] for day in days]))
 
 
-def _note_unfilled(made: _Making, order: JournalOrder) -> None:
-    left = order.intent.quantity - order.filled
-    if order.is_done and left > 0 and order.stage_at is not None and order.stage != "shown":
-        made.lack(order.stage_at.astimezone(EXCHANGE).date(), order.intent.symbol, order.intent.sign * left)
+def _note_unfilled(made: _Making, order: JournalOrder, fills: Sequence[Fill]) -> None:
+    """Note what is missing of an order when it could first fill, after each of its fills, and at its end."""
+    intent = order.intent
+    if order.stage == "shown":
+        return
+    days = {intent.session + dt.timedelta(days=1), *(fill.session for fill in fills)}
+    if order.is_done and order.stage_at is not None:
+        days.add(order.stage_at.astimezone(EXCHANGE).date())
+    # By the row of the comparison: several days may be one.
+    for day in {made.row_of(day): day for day in sorted(days)}.values():
+        left = intent.quantity - sum(fill.shares for fill in fills if fill.session <= day)
+        if left > SHARES_TINY:
+            made.lack(day, intent.symbol, intent.sign * left)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What was decided and never became an order.
+
+    Attributes
+    ----------
+    session : date
+        Of the decision.
+    symbol : str
+    shares : float
+        Signed.
+    reason : str
+    """
+
+    session: dt.date
+    symbol: str
+    shares: float
+    reason: str
+
+
+def unsent(journal: JournalReader, orders: Sequence[JournalOrder] | None = None) -> list[Unsent]:
+    """Return what the limits kept back, and what something forbade right before it would have been sent.
+
+    Parameters
+    ----------
+    journal : JournalReader
+        Of a mode that sends; a shadow run has none.
+    orders : sequence of JournalOrder, optional
+        All of the journal, if they were read already.
+    """
+    if journal.mode == "shadow":
+        return []
+    ordered = {
+        (order.intent.rebalance_id, order.intent.con_id)
+        for order in (journal.orders() if orders is None else orders)
+    }
+    session = {rebalance.rebalance_id: rebalance.session for rebalance in journal.rebalances()}
+    return [
+        Unsent(
+            session[d.rebalance_id],
+            d.symbol,
+            d.target_shares - d.held_shares - d.working_shares,
+            d.reason or FORBIDDEN,
+        )
+        for d in journal.decisions()
+        if d.outcome in SENDABLE and (d.rebalance_id, d.con_id) not in ordered
+    ]
 
 
 def of_run(
@@ -121,9 +192,13 @@ class _Making:
         self._fees = np.zeros(len(dates))
         self._others: dict[str, float] = {}
 
+    def row_of(self, day: dt.date) -> int:
+        """Session in which a day counts; the number of sessions after the last one."""
+        return int(np.searchsorted(self._dates, np.datetime64(day, "D")))
+
     def _place(self, day: dt.date, symbol: str, shares: float) -> tuple[int, int] | None:
         """Row and column; None after the last session, and for other names before the comparison begins."""
-        row = int(np.searchsorted(self._dates, np.datetime64(day, "D")))
+        row = self.row_of(day)
         if row == len(self._dates):
             return None
         if symbol in self._column:

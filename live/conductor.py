@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ares7.arrays import Bool1D, Float1D
+from ares7.book import Targets
 from ares7.errors import CheckFailed
 from ares7.explain import Dissection
 from ares7.limits import AccountView, Limits, Name, ProposedOrder, Verdict, Working
@@ -28,6 +29,7 @@ from live.flows import loss_bases
 from live.journal import rows
 from live.journal.identity import rebalance_id
 from live.journal.writer import Journal
+from live.order_state import Stage
 from live.pre_trade import Book, Day, PreTrade
 from live.remainder import remainder
 
@@ -100,8 +102,8 @@ class Conductor:
     market : Market
     pre_trade : PreTrade
         Asked right before each write; its day is set here.
-    tell : callable
-        Shows a line to a person.
+    alert : callable
+        ``alert(severity, code, text)``.
     explain : callable
         ``explain(panel)``: the latest row taken apart (`ares7.explain.Dissection`), or why that cannot be done.
     """
@@ -113,11 +115,11 @@ class Conductor:
         market: Market,
         pre_trade: PreTrade,
         *,
-        tell: Callable[[str], None],
+        alert: Callable[[str, str, str], None],
         explain: Callable[[Panel], Dissection | str],
     ) -> None:
         self._journal, self._mandate, self._market = journal, mandate, market
-        self._pre_trade, self._tell, self._explain = pre_trade, tell, explain
+        self._pre_trade, self._alert, self._explain = pre_trade, alert, explain
         self._prices: dict[int, float] = {}
         self._session: dt.date | None = None
         self._id, self._purpose = "", REBALANCE
@@ -125,6 +127,18 @@ class Conductor:
         self._nav = self._elsewhere = 0.0
 
     # A decision
+
+    def due(self, panel: Panel, targets: Targets) -> bool:
+        """Whether the latest session decides.
+
+        One that does not is decided on all the same if a decision was missed since the latest close that was acted on:
+        the runner was down. The targets are then those of the missed session.
+        """
+        latest = self._journal.latest_nav("close")
+        if latest is None or targets.decide[-1]:
+            return bool(targets.decide[-1])
+        missed = targets.decide & (panel.dates > np.datetime64(latest.session, "D"))
+        return bool(missed.any())
 
     def share(self, held: Float1D, close: Float1D, cash: float) -> Share:
         """Return the strategy's part of the account (`live.capital.Capital.share`)."""
@@ -155,7 +169,7 @@ class Conductor:
                 *regime_rows(proposal),
             )
         self._begin(proposal, identity, names, view, REBALANCE)
-        self._tell_refusals(verdicts)
+        self._alert_of(verdicts)
         started = {order.intent.con_id for order in sent}
         contracts = self._contracts(proposal, basket)
         keep = [v.allowed and c not in started for v, c in zip(verdicts, contracts, strict=True)]
@@ -198,7 +212,7 @@ class Conductor:
         view = self._view(proposal, names, sent)
         verdicts = self._mandate.limits.check_batch(_orders(proposal, basket), view)
         self._begin(proposal, rebalance.rebalance_id, names, view, REMAINDER)
-        self._tell_refusals(verdicts)
+        self._alert_of(verdicts)
         return _part(basket, np.array([verdict.allowed for verdict in verdicts], dtype=bool))
 
     def _unfinished(self, proposal: Proposal) -> rows.Rebalance | None:
@@ -233,8 +247,10 @@ class Conductor:
         basket = proposal.basket
         working = proposal.working[basket.symbol]
         opposed = working * basket.quantity < 0
-        for con_id in self._contracts(proposal, _part(basket, opposed)):
-            self._market.cancel(con_id)
+        # While nothing of a decision leaves, it takes nothing back either: what flattens is on the other side.
+        if self._pre_trade.decides():
+            for con_id in self._contracts(proposal, _part(basket, opposed)):
+                self._market.cancel(con_id)
         left = np.where(opposed, basket.quantity + working, basket.quantity)
         # With another sign it would add to an order whose cancellation may come too late.
         left = np.where(left * basket.quantity > 0, left, 0.0)
@@ -283,19 +299,26 @@ class Conductor:
                 purpose=self._purpose,
             )
         )
+        self._require_still_allowed(ticket)
         self._pre_trade.sent(ticket)
+
+    def _require_still_allowed(self, ticket: OrderTicket) -> None:
+        """Ask about a halt once more: the journal may have taken seconds, or the process was stopped meanwhile."""
+        reason = self._judged(ticket).reason if self._pre_trade.halt_changed() else ""
+        if reason:
+            self._journal.stage(ticket.ref, Stage.REJECTED.value, reason)
+            raise CheckFailed(f"order {ticket.ref} for {ticket.symbol} is not sent: {reason}")
 
     def _judged(self, ticket: OrderTicket) -> Verdict:
         book = self._market.book()
         own = Book(self._nav, book.cash - self._elsewhere, book.shares, book.working)
         return self._pre_trade.judge(ticket, own, flattening=self.flattens)
 
-    def _tell_refusals(self, verdicts: list[Verdict]) -> None:
+    def _alert_of(self, verdicts: list[Verdict]) -> None:
         refused = [verdict.reason for verdict in verdicts if not verdict.allowed]
         if refused:
-            self._tell(
-                f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}"
-            )
+            text = f"the limits keep back {len(refused)} of {len(verdicts)} orders; the first: {refused[0]}"
+            self._alert("warning", "limits-refused", text)
 
     # What the limits are asked about
 

@@ -83,6 +83,9 @@ def day_record(
         ],
         "refused": _refused(journal, session),
         "positions": len(positions_of(journal)["positions"]),
+        "closes_usd": {
+            name: price.close for name, price in (prices or {}).items() if price.close is not None
+        },
         "drift": {title: found.to_dict() for title, found in (drifts or {}).items()},
         "alerts": [
             {"severity": alert.severity, "code": alert.code, "message": alert.message}

@@ -36,6 +36,8 @@ def rebalance_row(
 
 def _reason(proposal: Proposal) -> str:
     panel, targets = proposal.panel, proposal.targets
+    if not targets.decide[-1]:
+        return "missed"
     if panel.start == panel.dates[-1]:
         return "start"
     if panel.month_end[-1]:

@@ -20,13 +20,14 @@ from feeds.engines import Chosen
 from feeds.limit_report import sectors_of
 from live.capital import Capital
 from live.conductor import Conductor, Mandate, Market
+from live.day_drift import told_drift
 from live.day_report import DayPrice, day_record, write_day_report
 from live.halt.file_source import HaltFile
 from live.halt.journal_source import JournalSource
 from live.halt.redis_source import RedisSource, connect
 from live.halt.signal_source import SignalSource
 from live.halt.switch import HaltSource, HaltSwitch
-from live.heartbeat import STOPPED, Heartbeat
+from live.heartbeat import STARTING, STOPPED, Heartbeat
 from live.journal import rows
 from live.journal.writer import Journal
 from live.machine import utc_now
@@ -51,9 +52,6 @@ class Duties:
     armed : bool
         Orders are sent.
 
-    Attributes
-    ----------
-    heartbeat : Heartbeat
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class Duties:
     ) -> None:
         self._config, self._chosen, self._journal, self._folder = config, chosen, journal, folder
         self._tell, self._client_id, self._armed = tell, client_id, armed
-        self.heartbeat = Heartbeat(folder, utc_now)
+        self._heartbeat = Heartbeat(folder, utc_now)
         self._halt_file = HaltFile(folder, utc_now)
 
     # The run
@@ -94,19 +92,31 @@ class Duties:
             armed=self._armed,
         )
         self._journal.begin_run(run)
+        self.beat(STARTING)
         try:
             require_sole_strategy(self._chosen.name, owners_of(self._journal))
             yield
         except BaseException as error:
             # What went wrong matters more than that it could not be written.
+            meant = isinstance(error, KeyboardInterrupt | SystemExit)
             with suppress(Ares7Error):
                 self._journal.end_run(f"{type(error).__name__}: {error}")
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                self.heartbeat.beat(STOPPED)
+                if not meant:
+                    self.alarm("runner-failed", f"{type(error).__name__}: {error}")
+            if meant:
+                self.beat(STOPPED)
             raise
         self._journal.heartbeat(rows.Heartbeat(STOPPED, os.getpid()))
         self._journal.end_run("finished")
-        self.heartbeat.beat(STOPPED)
+        self.beat(STOPPED)
+
+    def beat(self, state: str, session: dt.date | None = None) -> None:
+        """Write a sign of life, of a run that sends orders only.
+
+        A shadow run may use the folder of one that trades: its sign of life would speak for the other.
+        """
+        if self._armed:
+            self._heartbeat.beat(state, session)
 
     @contextmanager
     def halting(self) -> Iterator[HaltSwitch]:
@@ -152,7 +162,7 @@ class Duties:
             config.live.remainder_sessions,
         )
         pre_trade = PreTrade(limits, switch, Day({}, float("nan"), float("nan")))
-        return Conductor(self._journal, mandate, market, pre_trade, tell=self._tell, explain=self.explained)
+        return Conductor(self._journal, mandate, market, pre_trade, alert=self.alert, explain=self.explained)
 
     def explained(self, panel: Panel) -> Dissection | str:
         """Take the latest row of targets apart, or say why that cannot be done."""
@@ -174,8 +184,12 @@ class Duties:
         """
         self._journal.nav(nav)
         self._journal.heartbeat(rows.Heartbeat("running", os.getpid(), nav.session))
-        record = day_record(self._journal, nav.session, _prices(panel, nav.session))
-        write_day_report(self._folder / "days", record)
+        reports = self._folder / "days"
+        drifts, why_not = told_drift(self._config, self._journal, panel, nav.session, reports)
+        if why_not:
+            self._tell(why_not)
+        record = day_record(self._journal, nav.session, _prices(panel, nav.session), drifts)
+        write_day_report(reports, record)
 
     # Alerts
 
@@ -184,9 +198,21 @@ class Duties:
         self.alert("error", code, text)
 
     def alert(self, severity: str, code: str, text: str) -> None:
-        """Journal an alert and show it."""
-        self._journal.alert(rows.Alert(severity=severity, code=code, message=text))
+        """Journal an alert and show it; one that cannot be journalled is shown all the same.
+
+        Raises
+        ------
+        JournalUnavailable
+            The journal is lost for this run.
+        """
         self._tell(f"ALERT {severity} {code}: {text}")
+        try:
+            self._journal.alert(rows.Alert(severity=severity, code=code, message=text))
+        except Ares7Error as error:
+            self._tell(f"the alert is not in the journal: {error}")
+            if self._journal.is_lost:
+                # No order can leave any more. Ending leaves those that work alone; going on would count as a halt.
+                raise
 
 
 def _prices(panel: Panel, session: dt.date) -> dict[str, DayPrice]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Iterable
 
 from live.conductor import FLATTEN, Conductor
 from live.gateway_market import GatewayMarket
-from live.halt.flatten import Placed, flatten_plan
+from live.halt.flatten import ClosingOrder, Placed, flatten_plan
 from live.journal.reader import JournalReader
+from live.order_state import Known, Stage
 from live.store import IBStore
+
+AGAIN = dt.timedelta(minutes=1)
+"""Between two closing orders of one contract: what is refused at once would otherwise be sent without end."""
 
 
 class Flattening:
     """Asks, in every round while the level holds, what is left to be closed, and sends that.
 
     Idempotent against broker truth: what works already is not sent again, and what our journal did not buy is not
-    touched.
+    touched. A cancellation is believed after ``cancel_settle_s``, for a fill may have crossed it.
 
     Parameters
     ----------
@@ -37,31 +42,62 @@ class Flattening:
         self._journal, self._store, self._market = journal, store, market
         self._conductor, self._tell = conductor, tell
         self._told: tuple[str, ...] = ()
+        self._refused: dict[int, str] = {}
+        self._not_before: dict[int, dt.datetime] = {}
+        self._cancelled: dict[str, dt.datetime] = {}
         self._purposes: dict[str, str] = {}
 
-    def step(self) -> None:
-        """Send what is missing now."""
-        store = self._store
-        placed = [
-            Placed(k.ticket.ref, k.ticket.con_id, k.sign * k.remaining, self._closes(k.ticket.ref))
-            for k in store.book.working()
-        ]
+    def step(self, *, closing: bool = True) -> None:
+        """Do what is missing now.
+
+        Parameters
+        ----------
+        closing : bool
+            Send what closes; without it, while journal and gateway are not compared, only what opens is cancelled.
+        """
+        store, now = self._store, self._store.now()
+        placed = self._placed(now)
         ours = {con_id: held.shares for con_id, held in self._journal.positions().items()}
         broker = {con_id: float(held.size) for con_id, held in store.holdings.positions.items()}
         plan = flatten_plan(ours, broker, placed)
         for ref in plan.cancel:
             known = store.book.orders.get(ref)
-            if known is not None and not known.cancel_asked:
+            if known is not None and not known.stage.is_done and not known.cancel_asked:
                 store.desk.cancel(known)
+        if not closing:
+            return
         if plan.problems != self._told:
             self._told = plan.problems
             for problem in plan.problems:
                 self._tell(f"flatten: {problem}")
-        for order in plan.orders:
+        self._close(plan.orders, now)
+
+    def _close(self, orders: Iterable[ClosingOrder], now: dt.datetime) -> None:
+        for order in orders:
+            if order.con_id in self._not_before and now < self._not_before[order.con_id]:
+                continue
+            self._not_before[order.con_id] = now + AGAIN
             session, ticket = self._market.closing_ticket(order.con_id, order.quantity)
             self._conductor.closing(session)
-            for ref, reason in store.desk.send([ticket]).items():
-                self._tell(f"flatten: {ref} was not sent: {reason}")
+            reason = self._store.desk.send([ticket]).get(ticket.ref, "")
+            if reason and reason != self._refused.get(order.con_id):
+                self._tell(f"flatten: {ticket.ref} was not sent: {reason}")
+            self._refused[order.con_id] = reason
+
+    def _placed(self, now: dt.datetime) -> list[Placed]:
+        """Orders that may still fill; one that was cancelled just now is among them."""
+        return [
+            Placed(known.ticket.ref, known.ticket.con_id, known.sign * shares, self._closes(known.ticket.ref))
+            for known in self._store.book.orders.values()
+            if (shares := self._open(known, now)) > 0
+        ]
+
+    def _open(self, known: Known, now: dt.datetime) -> float:
+        if known.stage is not Stage.CANCELLED:
+            return known.remaining
+        since = self._cancelled.setdefault(known.ticket.ref, now)
+        settled = now - since >= self._store.options.cancel_settle
+        return 0.0 if settled else known.ticket.quantity - known.filled
 
     def _closes(self, ref: str) -> bool:
         """Whether an order was sent to flatten."""

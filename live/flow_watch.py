@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from live.flows import check_cash, recognised
 from live.journal.reader import JournalReader
-from live.journal.rows import CashFlow, Nav
+from live.journal.rows import CashFlow, Fee, Fill, Nav
 
 
 def flow_since(journal: JournalReader, before: Nav, cash_now: float, session: dt.date) -> CashFlow | None:
@@ -40,10 +43,40 @@ def flow_since(journal: JournalReader, before: Nav, cash_now: float, session: dt
     if before.cash_usd is None or before.at is None:
         return None
     since = before.at
-    fills = [fill for fill in journal.fills() if fill.traded_at > since]
-    fees = journal.fees()
-    if any(fill.root not in fees for fill in fills):
+    fills, earlier = _parted(journal.fill_revisions(), since)
+    fees, earlier_fees = _parted(journal.fee_revisions(), since)
+    paid = fees.keys() | earlier_fees.keys()
+    if any(root not in paid for root in fills):
         return None
+    # What a correction replaces lies in the earlier cash already.
+    moved = [*fills.values(), *(_reversed(earlier[root]) for root in fills if root in earlier)]
+    charged = [fee.amount for fee in fees.values()]
+    charged += [-earlier_fees[root].amount for root in fees if root in earlier_fees]
     known = [flow for flow in journal.flows() if flow.at is not None and flow.at > since]
-    check = check_cash(before.cash_usd, cash_now, fills, [fees[fill.root].amount for fill in fills], known)
-    return recognised(check, session)
+    return recognised(check_cash(before.cash_usd, cash_now, moved, charged, known), session)
+
+
+R = TypeVar("R", Fill, Fee)
+
+
+def _parted(revisions: Iterable[R], since: dt.datetime) -> tuple[dict[str, R], dict[str, R]]:
+    """Latest revision by execution of what was journalled after a moment, and of what was before."""
+    after: dict[str, R] = {}
+    before: dict[str, R] = {}
+    for row in revisions:
+        (after if _is_later(row, since) else before)[row.root] = row
+    return after, before
+
+
+def _is_later(row: Fill | Fee, since: dt.datetime) -> bool:
+    """Whether a row was journalled after a moment: only then is it not in the cash of that moment.
+
+    A clock that stands still, a double's, leaves it to the time of the trade.
+    """
+    if row.at is None or row.at == since:
+        return isinstance(row, Fill) and row.traded_at > since
+    return row.at > since
+
+
+def _reversed(fill: Fill) -> Fill:
+    return replace(fill, side="SELL" if fill.side == "BUY" else "BUY")

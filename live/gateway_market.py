@@ -16,6 +16,7 @@ from live.pre_trade import Book
 from live.reconcile.gate import Gate
 from live.reconcile.ownership import sellable
 from live.store import IBStore
+from live.validity import trading_day
 
 
 class GatewayMarket:
@@ -96,5 +97,6 @@ class GatewayMarket:
         known, ref = self._journal.refs(), store.desk.new_ref(facts, side)
         while ref in known:
             ref = store.desk.new_ref(facts, side)
-        tif = "DAY" if store.calendar.is_open(now) else "OPG"
+        day = trading_day(now, store.calendar, store.options.opening_cutoff)
+        tif = "OPG" if day.auction else "DAY"
         return session, OrderTicket(ref, con_id, facts.symbol, side, abs(int(quantity)), "MKT", tif)

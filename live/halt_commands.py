@@ -1,4 +1,4 @@
-"""What ``halt``, ``resume`` and ``watchdog`` do. None of them connects to anything: they work when all else hangs."""
+"""What ``halt``, ``resume`` and ``watchdog`` do. None of them needs anything that could hang: files come first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ares7.errors import Ares7Error, ConfigError
 from live.commands import Call, Done, ended_by_sigterm
 from live.halt.file_source import FILE, HaltFile
-from live.halt.journal_source import ClosedJournal, HaltJournal, Journals, sqlite_journals
+from live.halt.journal_source import ClosedJournal, HaltJournal, Journals, journals_of, sqlite_journals
 from live.halt.level import HaltLevel, HaltRecord
 from live.halt.switch import HaltStanding, HaltSwitch
 from live.machine import utc_now, who
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ares7.halt_config import HaltConfig
 
 
-def add_halt_verbs(verb: Any, call: Callable[..., int], journals: Journals = sqlite_journals) -> None:
+def add_halt_verbs(verb: Any, call: Callable[..., int]) -> None:
     """Add ``halt``, ``resume`` and ``watchdog`` to the command line.
 
     Parameters
@@ -31,8 +31,6 @@ def add_halt_verbs(verb: Any, call: Callable[..., int], journals: Journals = sql
         ``verb(name, run, *parents, within, text)`` of ``run.py``.
     call : callable
         What dispatches to ``args.act`` with the configuration.
-    journals : callable
-        Finds the journals that are halted too, given the folder of the halt.
     """
     reason = argparse.ArgumentParser(add_help=False)
     reason.add_argument("--reason", default="", metavar="TEXT", help="kept with the halt")
@@ -43,9 +41,9 @@ def add_halt_verbs(verb: Any, call: Callable[..., int], journals: Journals = sql
     which.add_argument(
         "--flatten", action="store_true", help="level FLATTEN: the runner closes what its journal bought"
     )
-    made.set_defaults(act=partial(halt, journals=journals))
+    made.set_defaults(act=halt)
     made = verb("resume", call, reason, text=resume.__doc__)
-    made.set_defaults(act=partial(resume, journals=journals))
+    made.set_defaults(act=resume)
     made = verb("watchdog", call, text=watchdog.__doc__)
     made.add_argument("--interval", type=float, default=30.0, metavar="S", help="seconds between two looks")
     made.add_argument("--once", action="store_true", help="look once; exit 1 if something is wrong")
@@ -95,7 +93,7 @@ def halt_lines(
     return found.to_dict(), _shown(found)
 
 
-def halt(call: Call, journals: Journals = sqlite_journals) -> Done:
+def halt(call: Call) -> Done:
     """Halt trading now, at a level that stays until 'resume'; needs neither gateway nor runner."""
     args, config = call.args, call.config.halt
     level = HaltLevel.FLATTEN if args.flatten else HaltLevel.parse(args.level or "HALT")
@@ -109,7 +107,7 @@ def halt(call: Call, journals: Journals = sqlite_journals) -> Done:
             journal.halt(held.level.name, held.who, held.why)
 
     # The file holds by now: a journal that hangs with its runner cannot prevent the halt.
-    problems = _in_journals(journals, config.folder, raise_level)
+    problems = _in_journals(journals_of(call.config.live.journal), config.folder, raise_level)
     content = {"asked": level.name, "file": str(config.folder / FILE), "problems": problems, **held.to_dict()}
     if held.level > level:
         return Done(content, (f"a higher level holds already: {held.describe()}", *problems))
@@ -124,9 +122,10 @@ def _effect(level: HaltLevel) -> tuple[str, ...]:
     return ()
 
 
-def resume(call: Call, journals: Journals = sqlite_journals) -> Done:
+def resume(call: Call) -> Done:
     """Lift the halt of the halt file and of the journals; exit 1 if another source still halts."""
     config, by, why = call.config.halt, who(), call.args.reason or "no reason given"
+    journals = journals_of(call.config.live.journal)
     before: HaltRecord = HaltFile(config.folder, utc_now).resume(by, why)
 
     def lift(journal: HaltJournal) -> None:
@@ -160,7 +159,7 @@ def watchdog(call: Call) -> Done:
     if args.once:
         trouble = dog.look()
         if trouble is None:
-            return Done({"trouble": None}, ("the runner gives signs of life",))
+            return Done({"trouble": None}, ("no trouble: the runner lives, or ended in order",))
         return Done({"trouble": trouble.code, "message": trouble.message}, (trouble.message,), 1)
     sys.stderr.write(f"watching {config.halt.folder} every {args.interval:g} s; Ctrl-C ends it\n")
     with ended_by_sigterm():

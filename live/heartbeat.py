@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from ares7.errors import DataError
 
 FILE = "heartbeat.json"
+EVERY_S = 1.0
+"""The same sign of life is not written more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Beat:
     started: int = 0
 
 
+STARTING = "starting"
+"""State until the history is loaded and journal and gateway are compared, which may take long."""
 STOPPED = "stopped"
 """State of a runner that ended in order: its silence is no trouble."""
 
@@ -58,9 +63,14 @@ class Heartbeat:
         self.path = folder / FILE
         self._now = now
         self._started = started_of(os.getpid())
+        self._said: tuple[str, dt.date | None] | None = None
+        self._said_at = 0.0
 
     def beat(self, state: str, session: dt.date | None = None) -> bool:
         """Write a sign of life; False if the disk does not take it, which stops no trading: the watchdog will tell."""
+        moment = time.monotonic()
+        if self._said == (state, session) and moment - self._said_at < EVERY_S:
+            return True
         content = {
             "time": self._now().isoformat(timespec="milliseconds"),
             "session": None if session is None else session.isoformat(),
@@ -76,6 +86,7 @@ class Heartbeat:
             temporary.replace(self.path)
         except OSError:
             return False
+        self._said, self._said_at = (state, session), moment
         return True
 
 

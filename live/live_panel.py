@@ -15,13 +15,14 @@ import numpy as np
 from ares7 import sessions
 from ares7.arrays import AnyArray, Bool1D, Float1D, Float2D
 from ares7.config import DataConfig
-from ares7.errors import MissingData, StaleData
+from ares7.database_url import DatabasePath
+from ares7.errors import MissingData, ServiceUnavailable, StaleData
 from ares7.panel import PRICE_FIELDS, Panel
 from ares7.proposal import Carrier
 from ares7.signals.windows import latest_bar
 from feeds.findings import raise_errors
 from feeds.fundamentals import point_in_time_fields
-from feeds.load import load_panel
+from feeds.load import load_panel, local_config
 from feeds.membership import find_membership, member_mask, read_membership
 from feeds.surprises import surprise_fields
 from feeds.tables import find_table
@@ -88,7 +89,8 @@ class LivePanel:
     """
 
     def __init__(self, roster: Roster, config: DataConfig, needs: frozenset[str], warmup: int) -> None:
-        self.roster, self._config, self._needs, self.warmup = roster, config, needs, warmup
+        self.roster, self._needs, self.warmup = roster, needs, warmup
+        self._source, self._config = config, local_config(config)
         self.start: np.datetime64 | None = None
         self.carrier: Carrier | None = None
         """Who admits the strategy's orders (`live.conductor.Conductor`); None lets all pass."""
@@ -223,8 +225,19 @@ class LivePanel:
         self._latest = int(np.searchsorted(dates, day))
 
     def _filings_changed(self) -> bool:
+        if isinstance(self._source.path, DatabasePath):
+            return self._database_changed()
         folder = self._config.path
         return self._filed is not None and folder is not None and _signature(folder) != self._filed
+
+    def _database_changed(self) -> bool:
+        """Whether the database holds something else than what was read; one that is away changes nothing."""
+        try:
+            fresh = local_config(self._source)
+        except ServiceUnavailable:
+            return False
+        changed, self._config = fresh.path != self._config.path, fresh
+        return changed
 
     def is_new_session(self) -> bool:
         """The latest session is later than at the last call."""

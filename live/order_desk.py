@@ -154,6 +154,7 @@ class OrderDesk:
         try:
             self._client.cancel(known.order_id)
         except Ares7Error as error:
+            known.cancel_asked = False
             self._note(f"order {known.ticket.ref} could not be cancelled: {error}")
 
     # In
@@ -166,8 +167,10 @@ class OrderDesk:
         return [] if handler is None else handler(message)
 
     def reconnected(self) -> None:
-        """A new connection: ids of the one before may be given out again."""
+        """A new connection: ids of the one before may be given out again, and what was asked may be lost."""
         self._book.forget_ids()
+        for known in self._book.working():
+            known.cancel_asked = False
 
     def doubt_all(self, reason: str) -> None:
         """Doubt every working order: what happened to it meanwhile was not heard."""

@@ -55,7 +55,9 @@ class Portfolio:
         """Is called with each session that has closed, before the strategy decides on it."""
         self.closed: Callable[[dt.date], None] | None = None
         """Is called with each session once the strategy has acted on it."""
-        needs, warmup = chosen.settings.requires, chosen.settings.warmup
+        # The limits read volumes of so many sessions, whatever the strategy reads.
+        warmup = max(chosen.settings.warmup, config.limits.volume_sessions)
+        needs = chosen.settings.requires
         data = _with_folder(config.data)
         self.roster = roster or roster_of(data, needs, warmup)
         self.panel = LivePanel(self.roster, data, needs, warmup)

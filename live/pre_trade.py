@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ares7.limits import AccountView, Limits, Name, ProposedOrder, Verdict, Working
 from live.client.order_messages import OrderTicket
 from live.halt.gate import verdict
+from live.halt.level import HaltLevel
 from live.halt.switch import HaltSwitch
 from live.order_state import Known
 
@@ -71,6 +72,7 @@ class PreTrade:
     def __init__(self, limits: Limits, switch: HaltSwitch, day: Day) -> None:
         self._limits, self._switch = limits, switch
         self.day = day
+        self._level = HaltLevel.NONE
 
     def judge(
         self, ticket: OrderTicket, book: Book, *, quote: float | None = None, flattening: bool = False
@@ -92,7 +94,17 @@ class PreTrade:
         Verdict
         """
         order = ProposedOrder(str(ticket.con_id), _signed(ticket), _named_price(ticket), quote)
-        return verdict(self._switch.standing(), self._limits, order, self._view(book), flattening=flattening)
+        standing = self._switch.standing()
+        self._level = standing.level
+        return verdict(standing, self._limits, order, self._view(book), flattening=flattening)
+
+    def decides(self) -> bool:
+        """Whether the halt lets any order of a decision out."""
+        return self._switch.level() < HaltLevel.CANCEL_WORKING
+
+    def halt_changed(self) -> bool:
+        """Whether the level is another one than at the latest judgement: then that one counts no more."""
+        return self._switch.level() is not self._level
 
     def sent(self, ticket: OrderTicket) -> None:
         """Count a ticket; the same reference counts once."""

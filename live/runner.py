@@ -11,7 +11,7 @@ from ares7.config import Config
 from ares7.errors import Ares7Error, CheckFailed
 from feeds.engines import Chosen
 from live.client.client import Client
-from live.client.messages import Connected, Message, State
+from live.client.messages import Connected, Message, Outage, State
 from live.client.order_messages import Commission, Execution
 from live.duties import Duties
 from live.flattening import Flattening
@@ -187,7 +187,7 @@ class Runner:
         self.flattening = Flattening(self.journal, self.store, self.market, self.conductor, self._tell)
         panel.carrier = self.conductor
         self.store.desk.journal = self.conductor.before_writing
-        self.store.on_round = self._round
+        self.store.on_pump, self.store.on_round = self._live, self._round
         portfolio.closing, portfolio.closed = self._closing, self._closed
 
     def _unfinished(self, latest: dt.date | None) -> dt.date | None:
@@ -224,6 +224,11 @@ class Runner:
             fee = fee_of(message)
             if fee is not None:
                 self.journal.fee(fee)
+        elif isinstance(message, Outage):
+            self.duties.alarm(
+                "gateway-outage",
+                f"no order was possible for {message.seconds:.0f} s ({message.reason}); look at the gateway's login",
+            )
         self.reconciler.heard(message)
 
     def _journal_fill(self, execution: Execution) -> None:
@@ -233,16 +238,21 @@ class Runner:
             # The gateway tells one execution in two ways: the difference shows in the next comparison.
             self.duties.alarm("journal-refused", str(error))
 
+    def _live(self) -> None:
+        """Connected or not: say that the process lives, and take in what halts it (a signal goes into the file)."""
+        away = self.store.client.state is not State.READY
+        self.duties.beat("waiting for the gateway" if away else "running", self.store.latest_session)
+        self._switch.level()
+
     def _round(self) -> None:
-        self.duties.heartbeat.beat("running", self.store.latest_session)
         self._note_stages()
         if not self.mode.sends:
             return
         if self.reconciler.due(RECONCILE_EVERY):
             self._reconcile("reconnect" if self.reconciler.gate.why_shut else "periodic")
         level = self._switch.level()
-        if level is HaltLevel.FLATTEN and not self.reconciler.gate.why_shut:
-            self.flattening.step()
+        if level is HaltLevel.FLATTEN:
+            self.flattening.step(closing=not self.reconciler.gate.why_shut)
         elif level.cancels_working:
             for known in self.store.book.working():
                 if not known.cancel_asked:
@@ -269,7 +279,9 @@ class Runner:
         for ref, known in self.store.book.orders.items():
             if self._told.get(ref) is not known.stage:
                 self._told[ref] = known.stage
-                self.journal.stage(ref, known.stage.value, known.reason)
+                if self.journal.stage(ref, known.stage.value, known.reason) and known.stage is Stage.REJECTED:
+                    order = f"{known.ticket.side} {known.ticket.quantity} {known.ticket.symbol}"
+                    self.duties.alert("warning", "order-rejected", f"{order} ({ref}): {known.reason}")
 
     def _await_answers(self) -> None:
         """Wait until the gateway has said what became of the last orders, for nobody listens afterwards."""

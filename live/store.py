@@ -80,6 +80,8 @@ class IBStore:
     events : OrderEvents
     holdings : Holdings
         Positions and cash: the gateway's at the last synchronisation, and every execution since.
+    on_pump : callable or None
+        Is called in every round, connected or not; asks the gateway nothing.
     on_round : callable or None
         Is called in every round while the connection is ready.
     """
@@ -117,6 +119,7 @@ class IBStore:
         )
         self.feeds = MarketFeeds(self.client, self.options, self.note, cache, until)
         self.problem: Exception | None = None
+        self.on_pump: Callable[[], None] | None = None
         self.on_round: Callable[[], None] | None = None
         self._notes: collections.deque[Any] = collections.deque()
         self._phase = "new"
@@ -286,6 +289,8 @@ class IBStore:
             if first is not None:
                 self._dispatch(first.message)
         self._drain()
+        if self.on_pump is not None:
+            self.on_pump()
         if self._ready:
             if self.on_round is not None:
                 self.on_round()

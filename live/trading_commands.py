@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ares7.errors import ConfigError
-from live.commands import Call, Done
+from live.commands import Call, Done, ended_by_sigterm
 
 if TYPE_CHECKING:
     from ares7.config import LiveConfig
@@ -39,6 +39,7 @@ def add_trading_verbs(
         What dispatches to ``args.act`` with the arguments alone.
     """
     from live.double.arguments import add_arguments
+    from live.simulated.arguments import add_arguments as add_simulated
 
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--host", metavar="HOST", help="default: live.host")
@@ -61,6 +62,8 @@ def add_trading_verbs(
                 "--shadow", action="store_true", help="show the orders and send none: the default"
             )
             made.add_argument("--arm", action="store_true", help="send them")
+        else:
+            add_simulated(made)
 
 
 def gateway(args: argparse.Namespace) -> int:
@@ -112,7 +115,14 @@ def live(call: Call) -> Done:
 
 
 def paper(call: Call) -> Done:
-    """Run the configured strategy on a paper account of IB: orders are sent, of simulated money."""
+    """Run the configured strategy on a paper account: of IB, or without a gateway (--simulated)."""
+    from live.simulated.arguments import check_arguments
+
+    check_arguments(call.args)
+    if call.args.simulated:
+        from live.simulated.command import run_simulated
+
+        return run_simulated(call)
     return _run(call, "paper", armed=True)
 
 
@@ -135,7 +145,8 @@ def _run(call: Call, verb: Verb, *, armed: bool) -> Done:
         sessions=1 if call.args.once else call.args.sessions,
         start_now=call.args.now or call.config.live.start == "now",
     )
-    done = runner.run()
+    with ended_by_sigterm():
+        done = runner.run()
     return _answer(done, runner.store.desk.shadow_orders, shown)
 
 

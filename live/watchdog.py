@@ -16,8 +16,10 @@ from ares7.halt_config import HaltConfig
 from live.halt.file_source import HaltFile
 from live.halt.level import HaltLevel
 from live.halt.switch import Alarm
-from live.heartbeat import STOPPED, Beat, life_of, read_beat
+from live.heartbeat import STARTING, STOPPED, Beat, life_of, read_beat
 
+START_S = 1800.0
+"""How long a start may take: it loads the history of every name."""
 AHEAD_S = 60.0
 """A heartbeat this far in the future says that a clock was moved, and proves no life."""
 
@@ -42,7 +44,7 @@ def trouble_of(beat: Beat | None, life: str, now: dt.datetime, silence_s: float)
     now : datetime
         UTC.
     silence_s : seconds
-        How old a heartbeat may be.
+        How old a heartbeat may be; that of a runner that starts may be `START_S` old.
     """
     if beat is None:
         return Trouble("runner-absent", "no runner has given a sign of life yet; start it")
@@ -56,10 +58,11 @@ def trouble_of(beat: Beat | None, life: str, now: dt.datetime, silence_s: float)
         return Trouble(
             "runner-frozen", f"the runner's process is stopped by a signal; {last}; continue it with SIGCONT"
         )
-    if age > silence_s:
+    patience = max(silence_s, START_S) if beat.state == STARTING else silence_s
+    if age > patience:
         return Trouble(
             "runner-silent",
-            f"the runner is silent for {age:.0f} s, at most {silence_s:g} s are allowed; {last}; look at its log, "
+            f"the runner is silent for {age:.0f} s, at most {patience:g} s are allowed; {last}; look at its log, "
             "restart it if it hangs",
         )
     if age < -AHEAD_S:

@@ -121,7 +121,7 @@ class PortfolioStrategy(bt.Strategy):
         """Decide on the latest session as a backtest does, from the rows that live trading holds (C3)."""
         panel, carrier = self._live.panel(), self._live.carrier
         self.decided = targets = type(self).weights(panel, self._settings)
-        decides = bool(targets.decide[-1])
+        decides = bool(targets.decide[-1]) if carrier is None else carrier.due(panel, targets)
         if not decides and carrier is None:
             return
         share, working, close, bar = self._live_account(len(panel.symbols))

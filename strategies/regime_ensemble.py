@@ -10,7 +10,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ares7.arrays import Float1D, Label1D
-from ares7.book import Plan, RegimeLabels, Sleeve, Targets, assemble, decision_mask, month_end_rows
+from ares7.book import (
+    Plan,
+    RegimeLabels,
+    Sleeve,
+    Targets,
+    assemble,
+    decision_mask,
+    month_end_rows,
+    sleeve_plan,
+)
 from ares7.errors import MissingData
 from ares7.grid import Grid
 from ares7.overlay.tilting import OverlaidParams, due, overlaid
@@ -201,9 +210,8 @@ def plan(panel: Panel, params: Params, memo: Memo = compute) -> Plan:
 def sleeve_plans(panel: Panel, params: Params, memo: Memo = compute) -> tuple[dict[str, Plan], RegimeLabels]:
     """Return each used sleeve as a book of its own, decided at month ends without overlays, and the regime's labels."""
     decide = decision_mask(panel)
-    full = np.ones(int(decide.sum()))
     books = {
-        name: Plan({name: sleeve}, {name: full}, params.gross, decide)
+        name: sleeve_plan(name, sleeve, params.gross, decide)
         for name, sleeve in sleeves(panel, params.model_copy(update={"cash_symbol": None}), memo).items()
     }
     return books, memo(quality_momentum.labels, panel, params.regime)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import model_validator
 
 from ares7.arrays import Bool1D, Float2D
-from ares7.book import Plan, Sleeve, decision_mask, untilted_rows
+from ares7.book import Plan, Sleeve, decision_mask, sleeve_plan, untilted_rows
 from ares7.overlay.application import applied
 from ares7.overlay.engines import blended, engine, latest, overlay_dates
 from ares7.overlay.params import OverlayParams
@@ -69,8 +69,7 @@ def _factor(base: Float2D, tilt: Float2D, overlay: OverlayParams) -> Float2D:
 def single_sleeve_plan(panel: Panel, name: str, sleeve: Sleeve, params: OverlaidParams, memo: Memo) -> Plan:
     """Plan of a book that is one sleeve all the time, decided at month ends and overlay dates."""
     decide = decision_mask(panel, overlays=due(panel, params.overlay))
-    plan = Plan({name: sleeve}, {name: np.ones(int(decide.sum()))}, params.gross, decide)
-    return overlaid(panel, plan, params.overlay, memo)
+    return overlaid(panel, sleeve_plan(name, sleeve, params.gross, decide), params.overlay, memo)
 
 
 def silent_engines(panel: Panel, overlay: OverlayParams) -> list[str]:

@@ -132,11 +132,6 @@ def _exponential(span: int, width: int) -> Float1D:
     return np.asarray(weights / weights.sum())
 
 
-def momentum_taps(sessions: int) -> Float1D:
-    """Taps of plain momentum: the log return over ``sessions``; (sessions,) ones."""
-    return np.ones(sessions)
-
-
 def ordered(values: Float2D) -> Float2D:
     """C-ordered float64, which the kernels are compiled for; a copy only where it is not."""
     return np.ascontiguousarray(values, dtype=np.float64)

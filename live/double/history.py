@@ -136,7 +136,7 @@ def from_config(config: DataConfig, basis: Basis = "traded") -> History:
     ConfigError
         Another layout than the canonical one.
     """
-    from feeds.load import check_path, synthetic_home
+    from feeds.load import check_path, local_config, synthetic_home
     from feeds.synthetic import ensure
 
     indices = (config.index, config.vix)
@@ -147,8 +147,9 @@ def from_config(config: DataConfig, basis: Basis = "traded") -> History:
         raise ConfigError(
             f"data.layout is {config.layout}; the gateway replays canonical folders only; name one with --data"
         )
-    check_path(config, config.path)
-    return from_folder(config.path, indices, basis)
+    folder = local_config(config).path or config.path
+    check_path(config, folder)
+    return from_folder(folder, indices, basis)
 
 
 def _from_tables(tables: list[PriceRows], indices: frozenset[str], basis: Basis) -> History:

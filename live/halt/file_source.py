@@ -29,8 +29,8 @@ ATTEMPTS = 5
 class HaltFile:
     """``halt.json`` in the folder of the journal: replaced as a whole, never edited in place.
 
-    Whatever is in its place and is no halt record counts as HALT, an empty file too: ``touch halt.json`` halts. So does
-    its absence once it has been seen. ``halt-log.jsonl`` beside it keeps every change.
+    Whatever is in its place and is no halt record counts as HALT, an empty file too: ``echo > halt.json``
+    halts. So does its absence once it has been seen. ``halt-log.jsonl`` beside it keeps every change.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from ares7.errors import DataError
+from ares7.errors import Ares7Error, DataError
 from live.halt.level import HaltLevel, HaltRecord
 
 
@@ -115,6 +115,34 @@ def sqlite_journals(folder: Path) -> dict[str, Callable[[], HaltJournal]]:
         path.stem: partial(_opened, folder, path.stem.removeprefix("journal-"))
         for path in sorted(folder.glob("journal-*.sqlite"))
     }
+
+
+def journals_of(configured: str) -> Journals:
+    """Return what finds the journals of a configuration: in the database ``live.journal``, or in the folder."""
+    return partial(_server_journals, configured) if configured else sqlite_journals
+
+
+def _server_journals(configured: str, folder: Path) -> dict[str, Callable[[], HaltJournal]]:
+    """Return what opens the journal of each mode in a PostgreSQL database, or says why it cannot be asked."""
+    try:
+        from live.journal.place import journal_url
+        from live.journal.schemas import modes_on
+
+        url = journal_url(configured, folder, "paper")
+        modes = sorted(modes_on(url))
+    except Ares7Error as error:
+        return {"journal": partial(_unreachable, error)}
+    return {f"journal-{mode}": partial(_on_server, url, mode) for mode in modes}
+
+
+def _unreachable(error: Ares7Error) -> NoReturn:
+    raise error
+
+
+def _on_server(url: str, mode: str) -> HaltJournal:
+    from live.journal.operator_journal import OperatorJournal
+
+    return OperatorJournal.open(url, mode)
 
 
 def _opened(folder: Path, mode: str) -> HaltJournal:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ares7.errors import ConfigError, DataError
+from feeds import redis_link
 from live.halt.level import HaltLevel, HaltRecord
 from live.halt.switch import Alarm
 
 MEMORY = "halt-redis.json"
-VARIABLE = "ARES7_REDIS_PASSWORD"
-"""Of the environment; it holds the password, which no configuration does."""
-POLL_S, RETRY_S, TIMEOUT_S = 1.0, 15.0, 0.25
+POLL_S, RETRY_S, TIMEOUT_S = 1.0, redis_link.RETRY_S, redis_link.TIMEOUT_S
 
 
 class Keys(Protocol):
@@ -44,27 +43,7 @@ def connect(address: str) -> Keys:
     ConfigError
         The address is not of this form, or the package is not installed.
     """
-    place, _, database = address.partition("/")
-    host, _, port = place.rpartition(":")
-    if not host or not port.isdigit() or not (database or "0").isdigit():
-        raise ConfigError(f"halt.redis {address!r} is not of the form host:port or host:port/database")
-    try:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError:
-        raise ConfigError(
-            "halt.redis is set and the package redis is not installed: pip install 'redis>=5'"
-        ) from None
-    client: Keys = redis.Redis(
-        host=host,
-        port=int(port),
-        db=int(database or "0"),
-        password=os.environ.get(VARIABLE) or None,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client: Keys = redis_link.connect(address, "halt.redis", TIMEOUT_S)
     return client
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from live.journal.failures import RowRefused
+from live.journal.row import columns_of
 from live.journal.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -99,7 +100,7 @@ def _scalar(value: Any) -> Any:
 
 def to_row(kind: type[R], found: Mapping[str, Any]) -> R:
     """Make the row of a database record; columns that the row does not have are left out."""
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = columns_of(kind)
     values = {name: value for name, value in found.items() if name in names}
     if "algo_params" in values:
         values["algo_params"] = tuple((str(name), str(value)) for name, value in values["algo_params"])

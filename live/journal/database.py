@@ -20,7 +20,7 @@ from live.journal.columns import to_json
 from live.journal.failures import JournalUnavailable, another_program
 from live.journal.lock import lock_file, lock_key, lock_server
 from live.journal.place import Place
-from live.journal.trouble import READ_ONLY, translate
+from live.journal.trouble import KEPT, READ_ONLY, translate
 
 BUSY_S = 10.0
 """How long a statement waits for another one's lock."""
@@ -67,6 +67,11 @@ class Database:
     def is_sqlite(self) -> bool:
         """A file, and no server."""
         return self.place.path is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """The lock of the only writer went with its connection, or was given back: nothing more can be written."""
+        return self._sole and self._opened and self._lock is None and self._connection is None
 
     def _make_engine(self) -> sa.Engine:
         shared: dict[str, Any] = {"poolclass": sa.pool.NullPool, "json_serializer": to_json}
@@ -166,10 +171,10 @@ class Database:
         path = self.place.path
         if self._sole:
             # A file is locked apart from its connection, so its writer may go on after a full disk.
-            if self._opened and self._lock is None:
+            if self.is_lost:
+                why = "the connection to the server was lost" if path is None else "it was closed"
                 raise JournalUnavailable(
-                    f"{self.place}: it was closed, or the connection was lost and the lock of its writer with it; "
-                    "start again"
+                    f"{self.place}: {why}, and with it the lock of the only writer; start again; {KEPT}"
                 )
             if path is not None and not self._opened:
                 self._claim_file(path)

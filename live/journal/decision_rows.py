@@ -59,7 +59,8 @@ class Rebalance(Row):
         On whose close it is decided.
     strategy, config_digest : str
     reason : str
-        Why this session decides: start, month_end, regime, overlay, risk_scale, retry.
+        Why this session decides: start, month_end, regime, overlay_or_scale; missed, when the runner was down at the
+        close that should have decided.
     nav_usd, cash_usd, capital_usd : float or None
         Of the account, and what the strategy may use of it.
     detail : dict

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from ares7.errors import MissingData
 from live.journal.database import Database
 from live.journal.failures import JournalDamaged, JournalVersion, WrongJournal, another_program
 from live.journal.guards import create_guards
@@ -53,10 +54,14 @@ def check(database: Database, account: str) -> None:
 
     Raises
     ------
-    WrongJournal, JournalVersion
+    MissingData, WrongJournal, JournalVersion
     """
     with database.reading() as connection:
         found = version_of(database, connection)
+        if found is None and not database.is_sqlite:
+            raise MissingData(
+                f"{database.place} is not there; the runner makes it at its first start in this mode"
+            )
         if found is None:
             raise WrongJournal(
                 f"{database.place} is empty; the runner fills it at its first start in this mode"

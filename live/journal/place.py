@@ -36,7 +36,7 @@ def journal_url(configured: str, folder: Path, mode: str) -> str:
             "live.journal names a PostgreSQL database; a file of SQLite lies in halt.folder, one for each mode: leave "
             "live.journal empty"
         )
-    if place.url.password is not None:
+    if place.holds_password:
         raise ConfigError(
             "live.journal holds a password; take it out of the URL and put it into the environment (PGPASSWORD) or "
             "into ~/.pgpass"
@@ -52,7 +52,8 @@ class Place:
     ----------
     url : URL
     mode : str
-        A PostgreSQL database keeps the journal of each mode in a schema of its own, ``ares7_<mode>``.
+        A PostgreSQL database keeps the journal of each mode in a schema of its own, ``ares7_<mode>``; empty for the
+        database as a whole.
     path : Path or None
         The file of SQLite.
     """
@@ -66,11 +67,22 @@ class Place:
         """Schema of PostgreSQL."""
         return f"ares7_{self.mode}"
 
+    @property
+    def holds_password(self) -> bool:
+        """The URL tells a password, before the host or among its options."""
+        return self.url.password is not None or any(map(_is_secret, self.url.query))
+
     def __str__(self) -> str:
         """Say where, without a password."""
         if self.path is not None:
             return f"journal {self.path}"
-        return f"journal {self.url.render_as_string(hide_password=True)} (schema {self.schema})"
+        shown = self.url.difference_update_query([name for name in self.url.query if _is_secret(name)])
+        where = shown.render_as_string(hide_password=True)
+        return f"journal {where} (schema {self.schema})" if self.mode else f"database {where}"
+
+
+def _is_secret(option: str) -> bool:
+    return "password" in option.lower()
 
 
 def parse(url: str, mode: str) -> Place:

@@ -14,7 +14,7 @@ from live.journal.database import Database
 from live.journal.holdings import ignored_of, positions_of
 from live.journal.migrate import check
 from live.journal.place import parse
-from live.journal.view_tables import V_FILLS, V_ORDERS, to_order
+from live.journal.view_tables import V_FEES, V_FILLS, V_ORDERS, to_order
 
 R = TypeVar("R", bound=rows.Row)
 
@@ -175,6 +175,17 @@ class JournalReader:
         """Orders of which more may come: journalled, not ended, not filled in full."""
         return self._orders(V_ORDERS.c.done == 0)
 
+    def orders_of_now(self) -> list[rows.JournalOrder]:
+        """Orders that work, and all of the latest decision session; in one look, for a journal of years has many."""
+        table, stages = schema.intents, schema.stages
+        latest = sa.select(sa.func.max(stages.c.id)).group_by(stages.c.ref)
+        ended = sa.select(stages.c.ref).where(stages.c.id.in_(latest), stages.c.stage.in_(rows.DONE))
+        open_refs = [row["ref"] for row in self._all(sa.select(table.c.ref).where(table.c.ref.not_in(ended)))]
+        last = sa.select(table.c.session).order_by(table.c.id.desc()).limit(1).scalar_subquery()
+        found = self._orders((V_ORDERS.c.session == last) | V_ORDERS.c.ref.in_(open_refs))
+        newest = found[-1].intent.session if found else None
+        return [order for order in found if not order.is_done or order.intent.session == newest]
+
     def _orders(self, *where: sa.ColumnElement[bool]) -> list[rows.JournalOrder]:
         return [
             to_order(found) for found in self._all(sa.select(V_ORDERS).where(*where).order_by(V_ORDERS.c.id))
@@ -187,6 +198,24 @@ class JournalReader:
     def wire_events(self, ref: str | None = None, kind: str | None = None) -> list[rows.WireEvent]:
         """Messages of the gateway, oldest first."""
         return self._rows(rows.WireEvent, ref=ref, kind=kind)
+
+    def wire_kinds(self, since: dt.datetime) -> dict[str, int]:
+        """How many messages of each kind came since a moment; rows are written in the order of their time."""
+        table = schema.wire_events
+        statement = sa.select(table.c.kind, sa.func.count()).group_by(table.c.kind)
+        with self._database.reading() as connection:
+            first = _first_since(connection, table, since)
+            found = connection.execute(statement.where(table.c.id >= first))
+            return {kind: int(count) for kind, count in found}
+
+    def last_written(self) -> dt.datetime | None:
+        """When the latest row of any kind was written; None in an empty journal."""
+        with self._database.reading() as connection:
+            latest = [
+                connection.execute(sa.select(table.c.at).order_by(table.c.id.desc()).limit(1)).scalar()
+                for table in schema.metadata.sorted_tables
+            ]
+        return max((at for at in latest if at is not None), default=None)
 
     def highest_order_id(self) -> int:
         """Highest order id that was ever used, 0 if none; the next must be above it."""
@@ -203,11 +232,27 @@ class JournalReader:
             statement = statement.where(V_FILLS.c.ref == ref)
         return [to_row(rows.Fill, found) for found in self._all(statement)]
 
+    def fill_revisions(self) -> list[rows.Fill]:
+        """Every revision of every execution, a later one of the same execution after the earlier."""
+        return sorted(self._rows(rows.Fill), key=lambda fill: fill.revision)
+
+    def fee_revisions(self) -> list[rows.Fee]:
+        """Every fee that was told, later ones of the same execution after the earlier."""
+        return sorted(self._rows(rows.Fee), key=lambda fee: fee.revision)
+
     def fees(self) -> dict[str, rows.Fee]:
         """Latest fee of every execution whose fee is known, by execution root."""
         table = schema.fees
         found = self._all(sa.select(table).order_by(table.c.revision, table.c.id))
         return {fee["root"]: to_row(rows.Fee, fee) for fee in found}
+
+    def trades(self) -> list[tuple[dt.date, float, float, float | None]]:
+        """Session, shares, price and fee (None while it is not known) of every execution, in the order of `fills`."""
+        joined = V_FILLS.outerjoin(V_FEES, V_FEES.c.root == V_FILLS.c.root)
+        columns = (V_FILLS.c.session, V_FILLS.c.shares, V_FILLS.c.price, V_FEES.c.amount)
+        statement = sa.select(*columns).select_from(joined).order_by(V_FILLS.c.traded_at, V_FILLS.c.id)
+        with self._database.reading() as connection:
+            return [tuple(found) for found in connection.execute(statement)]
 
     def adjustments(self, con_id: int | None = None) -> list[rows.Adjustment]:
         """What was adopted, ignored and accepted, oldest first."""
@@ -266,6 +311,17 @@ class JournalReader:
         seen = {row["alert_id"] for row in self._all(sa.select(schema.acknowledgements.c.alert_id))}
         return [alert for alert in found if alert.id not in seen]
 
+    def alerts_after(self, number: int) -> list[rows.Alert]:
+        """Alerts whose number is above one, oldest first."""
+        table = schema.alerts
+        statement = sa.select(table).where(table.c.id > number).order_by(table.c.id)
+        return [to_row(rows.Alert, found) for found in self._all(statement)]
+
+    def acknowledged(self) -> dict[int, tuple[str, str]]:
+        """Who acknowledged each alert, and with what note, by its number."""
+        found = self._all(sa.select(schema.acknowledgements))
+        return {row["alert_id"]: (row["who"], row["note"]) for row in found}
+
     def latest_halt(self) -> rows.Halt | None:
         """Who set the halt level last, when and why; None if nobody ever did."""
         return self._latest(rows.Halt)
@@ -274,6 +330,20 @@ class JournalReader:
         """The halt level of this journal, one of `live.journal.rows.HALT_LEVELS`."""
         latest = self.latest_halt()
         return "NONE" if latest is None else latest.level
+
+
+def _first_since(connection: sa.Connection, table: sa.Table, since: dt.datetime) -> int:
+    """Return the lowest id of a row that is not older than a moment, by halving: there is no index on time."""
+    low, high = 0, int(connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        asked = sa.select(table.c.id, table.c.at).where(table.c.id >= middle).order_by(table.c.id).limit(1)
+        found = connection.execute(asked).one_or_none()
+        if found is None or found.at >= since:
+            high = middle
+        else:
+            low = int(found.id) + 1
+    return low
 
 
 def _renamed(row: rows.CashFlow, by: rows.CashFlow) -> rows.CashFlow:

@@ -28,6 +28,17 @@ SHARE_DIGITS = 9
 """Shares are rounded to this many decimals where they are added up: 0.1 + 0.2 - 0.3 shares are none."""
 
 
+_columns: dict[type, tuple[str, ...]] = {}
+
+
+def columns_of(kind: type[Row]) -> tuple[str, ...]:
+    """Names of the fields of a kind of row; found once, because a journal of years has many rows."""
+    known = _columns.get(kind)
+    if known is None:
+        known = _columns[kind] = tuple(column.name for column in dataclasses.fields(kind))
+    return known
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What every row has.
@@ -49,12 +60,12 @@ class Row:
     id: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        for column in dataclasses.fields(self):
-            value = getattr(self, column.name)
+        for column in columns_of(type(self)):
+            value = getattr(self, column)
             if isinstance(value, float) and not math.isfinite(value):
-                raise RowRefused(f"{self._called(column.name)} is {value}; what is not known must be None")
+                raise RowRefused(f"{self._called(column)} is {value}; what is not known must be None")
             if isinstance(value, dt.datetime) and value.utcoffset() is None:
-                raise RowRefused(f"{self._called(column.name)} is a time without a zone; give it in UTC")
+                raise RowRefused(f"{self._called(column)} is a time without a zone; give it in UTC")
         self._check()
 
     def _check(self) -> None:

@@ -28,7 +28,8 @@ SQLITE = {
 POSTGRESQL = {
     "53100": FULL,
     "25006": "the server takes no writes (a standby, or read-only); name the primary server",
-    "42501": "the database user may not do this; grant CREATE on the database to it",
+    "42501": "the database user may not do this; grant CREATE on the database to who makes a journal, SELECT and "
+    "INSERT on its tables and USAGE on its sequences to who uses it",
     "55P03": BUSY,
     "57014": "the server was too slow and the statement was cancelled; look at its load and its locks",
 }

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from live.journal import rows
 from live.journal.columns import Float, Utc, to_row
-from live.journal.schema import fills, intents
+from live.journal.schema import fees, fills, intents
 
 # Described apart from the tables, so that they are never made as such.
 _views = sa.MetaData()
@@ -20,6 +20,7 @@ def _like(table: sa.Table) -> list[sa.Column[Any]]:
 
 
 V_FILLS = sa.Table("v_fills", _views, *_like(fills))
+V_FEES = sa.Table("v_fees", _views, *_like(fees))
 V_ORDERS = sa.Table(
     "v_orders",
     _views,

@@ -64,6 +64,11 @@ class Journal(OperatorJournal):
             raise
         return cls(database, clock)
 
+    @property
+    def is_lost(self) -> bool:
+        """Nothing more can be written here: the server went, and the lock of the only writer with it."""
+        return self._database.is_lost
+
     # Runs
 
     def begin_run(self, run: rows.Run) -> int:

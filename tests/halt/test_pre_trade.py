@@ -110,3 +110,13 @@ def test_a_limit_or_stop_price_is_held_against_the_close(gate):
 
 def test_a_contract_without_facts_is_refused(gate):
     assert gate().judge(ticket(1, 1), EMPTY).code == "price"
+
+
+def test_a_halt_while_an_order_is_journalled_is_noticed(gate, file):
+    made = gate()
+    assert made.judge(ticket(10), EMPTY).allowed
+    assert not made.halt_changed()
+    file.trip(HaltLevel.BLOCK_NEW, "ann", "meanwhile")
+    assert made.halt_changed()
+    assert made.judge(ticket(10), EMPTY).code == "halt"
+    assert not made.halt_changed()

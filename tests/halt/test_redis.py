@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
 
@@ -16,6 +13,7 @@ from ares7.errors import ConfigError
 from live.halt.level import HaltLevel
 from live.halt.redis_source import MEMORY, POLL_S, RETRY_S, RedisSource, RememberedRedis, connect
 from live.halt.switch import HaltSwitch
+from tests.halt.redis_server import redis_server
 
 redis = pytest.importorskip("redis")
 KEY = "ares7:halt"
@@ -147,33 +145,11 @@ def test_a_missing_package_is_one_clear_error(monkeypatch):
         connect("127.0.0.1:6379")
 
 
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def server(tmp_path):
     """A real redis-server on a free port of this machine: (process, port)."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 10
-        while not answers(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
+    with redis_server(tmp_path) as started:
+        yield started
 
 
 def test_a_real_server_halts_lifts_hangs_and_dies(server, make, alarms, clock, ticks):

@@ -15,10 +15,11 @@ import pytest
 
 from ares7.errors import DataError
 from ares7.halt_config import HaltConfig
+from live import heartbeat
 from live.halt.file_source import HaltFile
 from live.halt.level import HaltLevel
-from live.heartbeat import Beat, Heartbeat, life_of, read_beat, started_of
-from live.watchdog import Watchdog, trouble_of
+from live.heartbeat import STARTING, Beat, Heartbeat, life_of, read_beat, started_of
+from live.watchdog import START_S, Watchdog, trouble_of
 from tests.halt.clocks import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,3 +203,30 @@ def test_it_trips_nothing_unless_it_is_told_to_nor_before_a_first_start(tmp_path
     clock.move(301)
     assert dog(tmp_path, alarms, clock).look().code == "runner-silent"
     assert HaltFile(tmp_path, clock).read() is None
+
+
+def test_the_same_sign_of_life_is_not_written_without_pause_and_another_one_is(tmp_path, clock, monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: seconds[0])
+    beat = Heartbeat(tmp_path, clock)
+    assert beat.beat("waiting")
+    clock.move(0.5)
+    seconds[0] += 0.5
+    assert beat.beat("waiting")
+    assert read_beat(tmp_path).time == START
+    assert beat.beat("stopped")
+    assert read_beat(tmp_path).state == "stopped"
+    assert beat.beat("waiting")
+    clock.move(1.0)
+    seconds[0] += 1.0
+    assert beat.beat("waiting")
+    assert read_beat(tmp_path).time == clock()
+
+
+def test_a_start_may_take_longer_than_any_other_silence():
+    beat = Beat(START, None, STARTING, os.getpid())
+    assert trouble_of(beat, "running", START + dt.timedelta(seconds=START_S), 300.0) is None
+    late = START + dt.timedelta(seconds=START_S + 1)
+    assert trouble_of(beat, "running", late, 300.0).code == "runner-silent"
+    assert trouble_of(beat, "running", late, START_S + 1) is None
+    assert trouble_of(beat, "gone", START, 300.0).code == "runner-gone"

@@ -10,7 +10,7 @@ from ares7.config import build_config
 from ares7.costs import BpsCosts
 from feeds.engines import Chosen
 from feeds.synthetic import generate, write
-from live.client.options import HistoryPacing, Options
+from live.client.options import HistoryPacing, Options, Reconnect
 from live.double.control import running
 from live.double.history import from_folder
 from live.double.settings import Settings
@@ -82,14 +82,22 @@ def run(market, gateway, tmp_path):
             "test",
         )
         found = registry.resolve(strategy)
-        chosen = Chosen(strategy, found, registry.settings(found, config.strategy_params, config.costs))
+        chosen = options.pop("chosen", None) or Chosen(
+            strategy, found, registry.settings(found, config.strategy_params, config.costs)
+        )
         place = Place(
             control.host,
             control.port,
             client_id,
             "",
             StoreOptions(clock="gateway", poll_s=0.002, bar_patience_s=1400),
-            Options(messages_per_s=0, max_skew_s=None, quiet=None, history=HistoryPacing(identical_s=0)),
+            Options(
+                messages_per_s=0,
+                max_skew_s=None,
+                quiet=None,
+                history=HistoryPacing(identical_s=0),
+                reconnect=Reconnect(first_s=0.02, cap_s=0.2),
+            ),
             tmp_path / "journal",
         )
         told = []

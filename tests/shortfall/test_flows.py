@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ares7 import metrics
 from ares7.errors import DataError
+from live.flow_watch import flow_since
 from live.flows import (
     account_figures,
     check_cash,
@@ -21,7 +23,8 @@ from live.flows import (
     time_weighted_returns,
     trading_return,
 )
-from live.journal.rows import CashFlow, Fill
+from live.journal.rows import CashFlow, Fee, Fill, Nav
+from live.journal.writer import Journal
 
 MONDAY = dt.date(2024, 3, 4)
 DAYS = [MONDAY + dt.timedelta(days=k) for k in range(5)]
@@ -71,6 +74,56 @@ def test_rounding_makes_no_flow(cents, fills, found):
 def test_a_figure_that_is_no_number_recognises_nothing():
     with pytest.raises(DataError, match="not a number"):
         check_cash(math.nan, 100.0, [], [])
+
+
+OPEN, CLOSE, LATER = (dt.datetime(2024, 3, 4, hour, tzinfo=dt.UTC) for hour in (14, 21, 22))
+
+
+@pytest.fixture
+def books(tmp_path):
+    """A journal with a clock that the test sets, and a close of 10,000 USD in cash at `CLOSE`."""
+    clock = {"now": OPEN}
+    url = f"sqlite:///{tmp_path / 'journal-paper.sqlite'}"
+    with Journal.open(url, "paper", "DU1234567", clock=lambda: clock["now"]) as journal:
+
+        def at(when, *written):
+            clock["now"] = when
+            for row in written:
+                (journal.fill if isinstance(row, Fill) else journal.fee)(row)
+
+        yield journal, at
+
+
+def close(cash=10_000.0):
+    return Nav(MONDAY, "close", cash, cash, at=CLOSE)
+
+
+def test_a_fill_that_was_journalled_after_the_close_is_no_flow_however_early_it_traded(books):
+    journal, at = books
+    at(OPEN, fill(5, 100.0, "old"), Fee("old", 1, 1.0))
+    at(LATER, fill(10, 100.0, "new"), Fee("new", 1, 1.0))
+    assert flow_since(journal, close(), 10_000.0 - 1_001.0, MONDAY) is None
+    assert flow_since(journal, close(), 10_000.0 - 1_001.0 + 50.0, MONDAY).amount_usd == 50.0
+
+
+def test_a_fee_that_comes_after_the_close_is_no_withdrawal(books):
+    journal, at = books
+    at(OPEN, fill(5, 100.0, "1"))
+    at(LATER, Fee("1", 1, 1.25))
+    assert flow_since(journal, close(), 10_000.0 - 1.25, MONDAY) is None
+
+
+def test_a_correction_after_the_close_counts_for_what_it_changes(books):
+    journal, at = books
+    at(OPEN, fill(5, 100.0, "1"), Fee("1", 1, 1.0))
+    at(LATER, replace(fill(5, 99.0, "1"), revision=2), Fee("1", 2, 1.5))
+    assert flow_since(journal, close(), 10_000.0 + 5.0 - 0.5, MONDAY) is None
+
+
+def test_nothing_is_recognised_while_a_fee_is_not_known(books):
+    journal, at = books
+    at(LATER, fill(10, 100.0, "1"))
+    assert flow_since(journal, close(), 9_500.0, MONDAY) is None
 
 
 def test_naming_keeps_amount_and_session_and_refuses_the_wrong_sign():

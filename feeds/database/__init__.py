@@ -1,0 +1,1 @@
+"""The canonical data folder in PostgreSQL: loaded, dumped, and read as a folder (docs/database.md)."""

@@ -1,0 +1,1 @@
+"""A paper account without a gateway: bars of a data folder, fills of Backtrader's own broker, state in the journal."""

@@ -1,0 +1,48 @@
+"""``python -m tests.campaign --seed N --rebalances 1000``: prints the figures; exit code 1 on any violation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.campaign.campaign import Campaign, Sizes
+
+
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rebalances", type=int, default=1000, metavar="N", help="at least so many")
+    parser.add_argument("--leg", metavar="NAME", help="only this one: nights, steps, trouble-1, ...")
+    parser.add_argument("--nights", type=int, default=30, metavar="N", help="days with a reset every night")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="a death at one step of so many")
+    parser.add_argument("--days", type=int, default=40, metavar="N", help="of one leg of trouble")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="journals and logs stay here")
+    given = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
+        sizes = Sizes(given.nights, given.every, given.days)
+        campaign = Campaign(given.seed, given.keep or Path(folder), sizes, say)
+        if given.leg:
+            campaign.leg(given.leg)
+        else:
+            campaign.run(given.rebalances)
+    figures = campaign.figures
+    say(f"seed {given.seed}, {time.monotonic() - began:.0f} s")
+    for line in figures.lines():
+        say(line)
+    for where, finding in figures.findings:
+        leg = where.split(",")[0].split(":")[0]
+        say(f"{where}\n  {finding}\n  again: python -m tests.campaign --seed {given.seed} --leg {leg}")
+    return int(bool(figures.findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""A process that loads a folder, and tells when each table is in the transaction; to be killed by a test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ares7.database_url import database_path
+from feeds.database import loading
+from feeds.database.server import Server
+
+
+def main(folder: str, url: str, stop_after: str) -> None:
+    load_table = loading._load_table
+
+    def told(connection, layout, *rest):
+        load_table(connection, layout, *rest)
+        if layout.name == stop_after:
+            print(layout.name, flush=True)
+            sys.stdin.readline()
+
+    loading._load_table = told
+    loading.load_folder(Path(folder), Server(database_path(url)), replace=True)
+    print("done", flush=True)
+
+
+main(*sys.argv[1:])
