@@ -167,10 +167,12 @@ class Fetching:
 
     def _silent(self, added: Mapping[str, dt.date], there: pd.DataFrame, more: pd.DataFrame) -> None:
         """Say which names have no bar after those that are there."""
-        newest = joined([there, more], "bars").groupby("symbol")["date"].max()
-        before = there.groupby("symbol")["date"].max()
+        if not added:
+            return
+        before = there.groupby("symbol")["date"].max().to_dict()
+        newest = more.groupby("symbol")["date"].max().to_dict()
         for symbol in sorted(added):
-            if newest[symbol] == before[symbol]:
+            if symbol not in newest or newest[symbol] <= before[symbol]:
                 text = f"no bar after {before[symbol]:%Y-%m-%d}: delisted, renamed, or not there yet"
                 self.done.notes.append(Note("no-new-bars", symbol, text))
 

@@ -114,12 +114,12 @@ def apprise_sender(url: str) -> Send | None:
         apprise = _library()
         _quiet()
         asset = apprise.AppriseAsset(app_id="ARES7", app_desc="ARES7", app_url="", secure_logging=True)
-        service = apprise.Apprise(asset=asset)
         try:
-            understood = bool(service.add(url))
+            # The target itself, without the pool of threads that all targets share: one that hangs would fill it.
+            service = apprise.Apprise.instantiate(url, asset=asset)
         except Exception:  # whatever it is, it may quote the URL
-            understood = False
-    if not understood:
+            service = None
+    if service is None:
         return None
 
     def send(title: str, body: str, severity: str) -> str:

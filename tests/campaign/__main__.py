@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ def main():
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="journals and logs stay here")
     given = parser.parse_args()
     began = time.monotonic()
+    # The double's end of a connection says that the process at the other end was killed.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
         sizes = Sizes(given.nights, given.every, given.days)
         campaign = Campaign(given.seed, given.keep or Path(folder), sizes, say)
@@ -38,9 +41,11 @@ def main():
     say(f"seed {given.seed}, {time.monotonic() - began:.0f} s")
     for line in figures.lines():
         say(line)
+    again = f"python -m tests.campaign --seed {given.seed}"
+    again += f" --nights {given.nights} --every {given.every} --days {given.days} --leg"
     for where, finding in figures.findings:
-        leg = where.split(",")[0].split(":")[0]
-        say(f"{where}\n  {finding}\n  again: python -m tests.campaign --seed {given.seed} --leg {leg}")
+        leg = where.split(",")[0]
+        say(f"{where}\n  {finding}\n  again: {again} {leg}")
     return int(bool(figures.findings))
 
 

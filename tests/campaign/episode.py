@@ -126,7 +126,6 @@ class Episode:
         self.figures.days += 1
         self.trouble.rng = random.Random(f"{self.seed} {self.where} {self.day_number}")
         self.trouble.quiet()
-        self.control.notice(1102)
         self.people.evening(runner=not self._absent)
         self.plan = self.planner(self, self.day_number)
         self.died = []
@@ -346,7 +345,7 @@ class Episode:
     def _ended(self, error):
         """It ended by itself: a fault may be the reason, and then it is started again without one."""
         self.figures.refused += 1
-        self.figures.ends[error[:90]] += 1
+        self.figures.ends[error.partition(":")[0]] += 1
         self._ends += 1
         if self._ends >= ENDS_IN_A_ROW:
             self._found([Finding(HANGS, "start", error)])
@@ -354,7 +353,6 @@ class Episode:
         self.process.close()
         self.process = None
         self.trouble.quiet()
-        self.control.notice(1102)
         self._revive()
 
     # What must hold

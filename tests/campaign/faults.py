@@ -65,14 +65,15 @@ def setting(name, phase, until, **knobs):
     return Fault(name, phase, lambda t: t.control.set(**knobs), until, lambda t: t.calm())
 
 
+def lost(t):
+    """Connectivity is lost, by one notice or many."""
+    for _ in range(t.rng.choice((1, 30))):
+        t.cut()
+
+
 def back(t):
     """Connectivity is restored."""
-    t.control.notice(1102)
-
-
-def lost(t):
-    """Connectivity is lost."""
-    t.control.notice(1100)
+    t.back()
 
 
 def on_message(name, phase, **fault):
@@ -86,13 +87,13 @@ def _notices(t, codes):
 
 
 def _muted_fills(t):
-    t.control.notice(1100)
+    t.cut()
     t.control.set(mute_orders=True)
 
 
 def _unmuted(t):
     t.control.set(mute_orders=False)
-    t.control.notice(t.rng.choice((1101, 1102)))
+    t.back(t.rng.choice((1101, 1102)))
 
 
 def _too_fast(t):
@@ -189,7 +190,7 @@ TABLE = (
             Fault(
                 "1100 while bars are asked for",
                 CLOSE,
-                lambda t: t.control.storm(1100, 30, None),
+                lost,
                 BATCH,
                 back,
             ),
@@ -209,7 +210,7 @@ TABLE = (
             Fault(
                 "2110, then the farms are back",
                 EVENING,
-                lambda t: t.control.notice(2110),
+                lambda t: t.cut(2110),
                 NIGHT,
                 lambda t: _notices(t, (2104, 2106, 2158)),
             ),

@@ -56,6 +56,7 @@ class Figures:
         yield f"{'differences that the operator accepted':<52}{self.accepted:>8}"
         yield from self._table("kills", self.deaths)
         yield from self._table("halts", self.halts)
+        yield from self._table("starts refused, and runs ended", self.ends)
         yield "failures, by row of the table"
         for row in TABLE:
             count = sum(self.faults[row.failure, fault.name] for fault in row.faults)

@@ -71,8 +71,11 @@ def once(journal, book, sent, ledger, account):
             yield Finding(ONCE, ref, f"executed {executed:g} of {limit:g} shares")
 
 
-def fills(journal, book, sent, ledger, account, fees=True):
-    """Every execution of the account is in the journal with the same shares, price and fee, and no other is."""
+def fills(journal, book, sent, ledger, account, *, at_start=False):
+    """Every execution of the account is in the journal with the same shares, price and fee, and no other is.
+
+    A start books what is ours; fees and trades by hand come with the first round.
+    """
     written = {fill.root: fill for fill in journal.fills}
     told = set()
     for execution in _ours(book, account):
@@ -80,7 +83,8 @@ def fills(journal, book, sent, ledger, account, fees=True):
         told.add(root)
         fill = written.get(root)
         if fill is None:
-            if root not in ledger.untold:
+            by_hand = not execution.ref.startswith(OURS)
+            if root not in ledger.untold and not (at_start and by_hand):
                 yield Finding(
                     FILLS,
                     execution.ref or root,
@@ -96,7 +100,7 @@ def fills(journal, book, sent, ledger, account, fees=True):
         ):
             yield Finding(FILLS, execution.ref or root, f"the gateway has {execution}, the journal {fill}")
         fee = journal.fees.get(root)
-        if root in ledger.unpaid or not fees:
+        if root in ledger.unpaid or at_start:
             continue
         if fee is None or abs(fee - execution.fee) > USD:
             yield Finding(FILLS, execution.ref or root, f"fee {execution.fee:g} is journalled as {fee}")
@@ -208,7 +212,7 @@ def at_a_start(journal, book, sent, ledger, account, limit):
     same = journal, book, sent, ledger, account
     return [
         *once(*same),
-        *fills(*same, fees=False),
+        *fills(*same, at_start=True),
         *positions(*same),
         *limits(*same, limit),
         *halts(*same),

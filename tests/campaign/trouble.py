@@ -30,6 +30,7 @@ class Trouble:
         self._episode = episode
         self.control, self.ledger, self.figures = episode.control, episode.ledger, episode.figures
         self.rng = None
+        self._cut = False
         self.suspended = ""
 
     # The gateway
@@ -38,12 +39,24 @@ class Trouble:
         """Put every setting back."""
         self.control.set(**CALM)
 
+    def cut(self, code=1100):
+        """Connectivity is lost; the socket stays."""
+        self._cut = True
+        self.control.notice(code)
+
+    def back(self, code=1102):
+        """Connectivity is restored."""
+        self._cut = False
+        self.control.notice(code)
+
     def quiet(self):
         """Put everything back: settings, faults on messages, what is held; an order that is Inactive stays so."""
         self.suspended = ""
         self.calm()
         self.control.call(lambda gateway: gateway.faults.clear())
         self.release()
+        if self._cut:
+            self.back()
 
     def settle(self):
         """Let the runner see what happened."""

@@ -10,18 +10,23 @@ from feeds.database import loading
 from feeds.database.server import Server
 
 
+def say(word: str) -> None:
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
+
+
 def main(folder: str, url: str, stop_after: str) -> None:
     load_table = loading._load_table
 
     def told(connection, layout, *rest):
         load_table(connection, layout, *rest)
         if layout.name == stop_after:
-            print(layout.name, flush=True)
+            say(layout.name)
             sys.stdin.readline()
 
     loading._load_table = told
     loading.load_folder(Path(folder), Server(database_path(url)), replace=True)
-    print("done", flush=True)
+    say("done")
 
 
 main(*sys.argv[1:])

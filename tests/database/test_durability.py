@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from ares7.errors import ServiceUnavailable
 from feeds.database.dumping import dump_folder
 from feeds.database.loading import load_folder
-from feeds.database.server import Server
+from feeds.database.server import OPTIONS
 from tests.database.frames import assert_same_tables, bend
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,12 +45,13 @@ def loading(folder, url, stop_after):
 
 def rows(url):
     """Rows of every table; None without the schema."""
+    count = sql.SQL("SELECT count(*) FROM {}")
     with psycopg.connect(url) as connection:
         names = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'ares7_data'"
         ).fetchall()
         return {
-            name: connection.execute(f"SELECT count(*) FROM ares7_data.{name}").fetchone()[0]
+            name: connection.execute(count.format(sql.Identifier("ares7_data", name))).fetchone()[0]
             for (name,) in names
         } or None
 
@@ -78,7 +81,7 @@ def test_a_killed_first_load_leaves_nothing(made, server, url, stop_after, tmp_p
 def test_a_killed_later_load_leaves_what_was_there(made, market, server, url, stop_after, tmp_path):
     first = load_folder(made, server)
     bend(market, "prices", lambda frame: frame.assign(adj_close=frame["adj_close"] * 0.99))
-    bend(market, "earnings", lambda frame: frame.iloc[:-3])
+    bend(market, "earnings", lambda frame: frame.drop(index=frame.index[[20, 21]]))
     with loading(market, url, stop_after) as process:
         process.kill()
         process.wait(30)
@@ -88,7 +91,7 @@ def test_a_killed_later_load_leaves_what_was_there(made, market, server, url, st
     assert load_folder(made, server).content == first.content
     load_folder(market, server, replace=True)
     dump_folder(server, tmp_path / "new")
-    assert_same_tables(market, tmp_path / "new") if stop_after == "prices" else None
+    assert_same_tables(market, tmp_path / "new")
 
 
 def test_a_server_that_is_killed_takes_the_load_with_it(cluster, made, market, server, url, tmp_path):
@@ -124,13 +127,14 @@ def test_a_second_load_at_once_waits_and_then_says_so(made, server, url, monkeyp
         load_folder(made, server)
 
 
-def test_a_disk_that_is_full_in_the_middle_leaves_nothing(cluster, made, url, tmp_path_factory):
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing(cluster, made, server, url):
     """A tablespace on a file system of a few megabytes."""
     if os.geteuid() != 0:
         pytest.skip("only root may make a small file system")
     small = cluster.home / "small"
     small.mkdir(exist_ok=True)
-    size = "size=3m,mode=0777"
+    owner = 0 if cluster.user is None else pwd.getpwnam(cluster.user).pw_uid
+    size = f"size=3m,mode=0700,uid={owner}"
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", size, "tmpfs", small], capture_output=True, check=False
     ).returncode:
@@ -139,7 +143,6 @@ def test_a_disk_that_is_full_in_the_middle_leaves_nothing(cluster, made, url, tm
         cluster.execute(
             f"CREATE TABLESPACE small LOCATION '{small}'", "ALTER ROLE ares7 SET default_tablespace = small"
         )
-        server = Server(__import__("ares7.database_url", fromlist=["x"]).database_path(url))
         with pytest.raises(ServiceUnavailable, match="its disk is full; free space there"):
             load_folder(made, server)
         assert rows(url) is None

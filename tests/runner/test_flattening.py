@@ -92,7 +92,7 @@ def test_closing_orders_that_are_refused_are_not_sent_without_end(flatten, gatew
         gateway.set(opg_cutoff=120.0)
 
     runner = flatten(refused)
-    # A minute later the rest is asked for once more, and fills.
+    # Later each is asked for once more, and fills: the decision of that session is for purchases, and cancels no sale.
     assert len(gateway.recorder.order_refs()) == 3 * NAMES
     assert runner.shares() == {}
 
