@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,79 +16,24 @@ from ares7.arrays import Bool1D, Float1D
 from ares7.book import Targets
 from ares7.errors import CheckFailed
 from ares7.explain import Dissection
-from ares7.limits import AccountView, Limits, Name, ProposedOrder, Verdict, Working
+from ares7.limits import AccountView, Name, ProposedOrder, Verdict, Working
 from ares7.limits.facts import name_facts
 from ares7.orders import Basket
 from ares7.panel import Panel
 from ares7.proposal import Proposal, Share
-from live.capital import Capital
 from live.client.order_messages import OrderTicket
 from live.decision_record import decision_rows, rebalance_row, regime_rows
 from live.flows import loss_bases
 from live.journal import rows
 from live.journal.identity import rebalance_id
 from live.journal.writer import Journal
+from live.mandate import Mandate, Market
 from live.order_state import Stage
 from live.pre_trade import Book, Day, PreTrade
 from live.remainder import remainder
 
 CARRIED_OUT = "done"
 REBALANCE, REMAINDER, FLATTEN = "rebalance", "remainder", "flatten"
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What a conductor asks of the place where orders are sent.
-
-    Attributes
-    ----------
-    why_not : callable
-        ``why_not(ticket)``: why this place does not take an order at this moment (a frozen contract, shares that are
-        not ours), or an empty text.
-    book : callable
-        ``book()``: cash of the account, our shares and what works (`live.pre_trade.Book` with ``nav`` of the account).
-    begin : callable
-        ``begin(session, rebalance id)``: names the orders that follow.
-    cancel : callable
-        ``cancel(contract)``: asks for the cancellation of every working order of a contract.
-    expired : callable
-        ``expired(order)``: whether a cancelled order ended because its time was over.
-    money : callable
-        ``money()``: journals money that came or went up to now, so that it counts as neither profit nor loss.
-    """
-
-    why_not: Callable[[OrderTicket], str]
-    book: Callable[[], Book]
-    begin: Callable[[dt.date, str], None]
-    cancel: Callable[[int], None]
-    expired: Callable[[rows.JournalOrder], bool]
-    money: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Mandate:
-    """Who trades, and within what.
-
-    Attributes
-    ----------
-    strategy, config_digest : str
-    client_id : int
-    contracts : mapping of symbol to contract id
-    sectors : mapping of symbol to str
-    capital : Capital
-    limits : Limits
-    remainder_sessions : int
-        After how many closes what is missing of a rebalance is ordered again.
-    """
-
-    strategy: str
-    config_digest: str
-    client_id: int
-    contracts: Mapping[str, int]
-    sectors: Mapping[str, str]
-    capital: Capital
-    limits: Limits
-    remainder_sessions: int = 0
 
 
 class Conductor:
@@ -123,6 +67,7 @@ class Conductor:
         self._prices: dict[int, float] = {}
         self._session: dt.date | None = None
         self._id, self._purpose = "", REBALANCE
+        self._rest: dict[int, float] = {}
         # Of the capital that the latest decision was sized for, and what of the account's cash is not the strategy's.
         self._nav = self._elsewhere = 0.0
 
@@ -173,19 +118,35 @@ class Conductor:
         started = {order.intent.con_id for order in sent}
         contracts = self._contracts(proposal, basket)
         keep = [v.allowed and c not in started for v, c in zip(verdicts, contracts, strict=True)]
-        return _part(basket, np.array(keep, dtype=bool))
+        return self._kept(proposal, basket, keep)
+
+    def _kept(self, proposal: Proposal, basket: Basket, keep: list[bool]) -> Basket:
+        kept = _part(basket, np.array(keep, dtype=bool))
+        self._rest = dict(zip(self._contracts(proposal, kept), kept.quantity.tolist(), strict=True))
+        return kept
 
     def carried_out(self) -> None:
-        """Write that every order of the rebalance was handed over: nothing of it is sent again."""
-        if self._id and self._purpose == REBALANCE:
-            self._journal.finish_rebalance(self._id, CARRIED_OUT)
+        """Write that every order of the rebalance was handed over: nothing of it is sent again.
+
+        While some of them wait for the gateway (`rest`) it stays open.
+        """
+        if not self._id or self._rest:
+            return
+        self._journal.finish_rebalance(self._id, CARRIED_OUT)
         self._id = ""
+
+    @property
+    def rest(self) -> dict[int, float]:
+        """Signed shares by contract that were admitted and could not be sent: the gateway was away, or not compared."""
+        return dict(self._rest)
 
     def remainder(self, proposal: Proposal) -> Basket:
         """Return orders for what the latest rebalance still lacks, on a session without a decision of its own.
 
-        Only its expired orders are completed (`live.remainder`), and each at most once a session.
+        Only its expired orders are completed (`live.remainder`), and those that an interruption kept from being sent;
+        each at most once a session.
         """
+        self._rest = {}
         rebalance = self._unfinished(proposal)
         if rebalance is None:
             return _part(proposal.basket, np.zeros(len(proposal.basket.symbol), dtype=bool))
@@ -198,6 +159,7 @@ class Conductor:
             dict(zip(by_contract, proposal.share.held.tolist(), strict=True)),
             dict(zip(by_contract, proposal.working.tolist(), strict=True)),
             self._market.expired,
+            unsent=rebalance.outcome == "open",
         )
         today = {order.intent.con_id for order in sent if order.intent.session == proposal.session}
         columns = [
@@ -213,12 +175,12 @@ class Conductor:
         verdicts = self._mandate.limits.check_batch(_orders(proposal, basket), view)
         self._begin(proposal, rebalance.rebalance_id, names, view, REMAINDER)
         self._alert_of(verdicts)
-        return _part(basket, np.array([verdict.allowed for verdict in verdicts], dtype=bool))
+        return self._kept(proposal, basket, [verdict.allowed for verdict in verdicts])
 
     def _unfinished(self, proposal: Proposal) -> rows.Rebalance | None:
-        """Return the latest rebalance if it is ours, carried out, and recent enough to be completed."""
+        """Return the latest rebalance if it is ours, and recent enough to be completed."""
         mandate, begun = self._mandate, self._journal.latest_rebalance()
-        if begun is None or begun.outcome == "open" or begun.session >= proposal.session:
+        if begun is None or begun.session >= proposal.session:
             return None
         if (begun.strategy, begun.config_digest) != (mandate.strategy, mandate.config_digest):
             return None
@@ -261,6 +223,7 @@ class Conductor:
     def closing(self, session: dt.date) -> None:
         """Announce orders that flatten: they belong to no rebalance."""
         self._session, self._id, self._purpose = session, "", FLATTEN
+        self._rest = {}
 
     @property
     def flattens(self) -> bool:
@@ -285,7 +248,11 @@ class Conductor:
             raise CheckFailed(
                 f"order {ticket.ref} for {ticket.symbol} is not sent: it belongs to no rebalance"
             )
-        reason = self._market.why_not(ticket) or self._judged(ticket).reason
+        reason = self._market.why_not(ticket)
+        if not reason or self._market.is_open():
+            # Sent, or refused for good.
+            self._rest.pop(ticket.con_id, None)
+        reason = reason or self._judged(ticket).reason
         if reason:
             raise CheckFailed(f"order {ticket.ref} for {ticket.symbol} is not sent: {reason}")
         self._journal.intent(

@@ -19,7 +19,7 @@ from ares7.panel import Panel
 from feeds.engines import Chosen
 from feeds.limit_report import sectors_of
 from live.capital import Capital
-from live.conductor import Conductor, Mandate, Market
+from live.conductor import Conductor
 from live.day_drift import told_drift
 from live.day_report import DayPrice, day_record, write_day_report
 from live.halt.file_source import HaltFile
@@ -31,6 +31,7 @@ from live.heartbeat import STARTING, STOPPED, Heartbeat
 from live.journal import rows
 from live.journal.writer import Journal
 from live.machine import utc_now
+from live.mandate import Mandate, Market
 from live.pre_trade import Day, PreTrade
 from live.reconcile.journal_side import owners_of
 from live.reconcile.ownership import require_sole_strategy

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from live.client.messages import ContractFacts
+from live.client.messages import ContractFacts, State
 from live.client.order_messages import OrderTicket
-from live.conductor import Market
 from live.flow_watch import flow_since
 from live.journal.identity import rebalance_id
 from live.journal.rows import JournalOrder
 from live.journal.writer import Journal
+from live.mandate import Market
 from live.pre_trade import Book
 from live.reconcile.gate import Gate
 from live.reconcile.ownership import sellable
@@ -42,7 +42,7 @@ class GatewayMarket:
     def market(self) -> Market:
         """Return what the conductor asks."""
         begin = self._store.desk.name_orders
-        return Market(self.why_not, self.book, begin, self.cancel, self.expired, self.money)
+        return Market(self.why_not, self.book, begin, self.cancel, self.expired, self.money, self.is_open)
 
     def money(self) -> None:
         """Journal what came to the account or left it since its latest close; not while a contract differs."""
@@ -52,6 +52,10 @@ class GatewayMarket:
         flow = flow_since(self._journal, before, self._store.holdings.cash, self.session)
         if flow is not None and self._journal.flow(flow):
             self._tell(flow.text)
+
+    def is_open(self) -> bool:
+        """Whether the connection is ready, and compared."""
+        return self._store.client.state is State.READY and not self._gate.why_shut
 
     def why_not(self, ticket: OrderTicket) -> str:
         """Return why an order may not leave now: the gate, or shares that are not ours (rulings 28)."""
@@ -87,16 +91,19 @@ class GatewayMarket:
         return order.stage_at >= over
 
     def closing_ticket(self, con_id: int, quantity: float) -> tuple[dt.date, OrderTicket]:
-        """Return the session and a market order that closes; the reference is one that the journal does not know."""
+        """Return the session and a market order that closes."""
         store = self._store
-        facts: ContractFacts = store.client.facts(con_id)
-        now = store.now()
-        session = store.calendar.coming(now).date
-        side = "BUY" if quantity > 0 else "SELL"
+        session = store.calendar.coming(store.now()).date
         store.desk.name_orders(session, rebalance_id("flatten", "", self._journal.account, session))
+        return session, self.ticket(con_id, quantity)
+
+    def ticket(self, con_id: int, quantity: float) -> OrderTicket:
+        """Return a market order for the next auction or for now, with a reference that the journal does not know."""
+        store, side = self._store, "BUY" if quantity > 0 else "SELL"
+        facts: ContractFacts = store.client.facts(con_id)
         known, ref = self._journal.refs(), store.desk.new_ref(facts, side)
         while ref in known:
             ref = store.desk.new_ref(facts, side)
-        day = trading_day(now, store.calendar, store.options.opening_cutoff)
+        day = trading_day(store.now(), store.calendar, store.options.opening_cutoff)
         tif = "OPG" if day.auction else "DAY"
-        return session, OrderTicket(ref, con_id, facts.symbol, side, abs(int(quantity)), "MKT", tif)
+        return OrderTicket(ref, con_id, facts.symbol, side, abs(int(quantity)), "MKT", tif)

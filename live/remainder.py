@@ -14,6 +14,8 @@ def remainder(
     held: Mapping[int, float],
     working: Mapping[int, float],
     expired: Callable[[JournalOrder], bool],
+    *,
+    unsent: bool = False,
 ) -> dict[int, float]:
     """Return signed whole shares by contract that bring positions nearer to what was decided.
 
@@ -30,13 +32,18 @@ def remainder(
         Now.
     expired : callable
         Whether an order that ended without being filled ended because its time was over.
+    unsent : bool
+        An interruption kept orders of the rebalance from being sent: those that were decided and are not among
+        ``orders`` count as left.
     """
     latest = {order.intent.con_id: order for order in orders}
     out = {}
     for decision in decisions:
         con_id = decision.con_id
         wanted = decision.target_shares - decision.held_shares - decision.working_shares
-        left = _left(decision, latest.get(con_id), wanted, expired)
+        waits = decision.outcome == "opposed" or (unsent and decision.outcome == "order")
+        order = latest.get(con_id)
+        left = _unfilled(order, expired) if order is not None else abs(wanted) if waits else 0.0
         missing = decision.target_shares - held.get(con_id, 0.0) - working.get(con_id, 0.0)
         if left <= 0 or missing * wanted <= 0:
             continue
@@ -44,16 +51,6 @@ def remainder(
         if shares:
             out[con_id] = math.copysign(shares, wanted)
     return out
-
-
-def _left(
-    decision: Decision, order: JournalOrder | None, wanted: float, expired: Callable[[JournalOrder], bool]
-) -> float:
-    """Shares of a name that may be ordered again."""
-    if decision.outcome == "opposed":
-        # Nothing was sent: an order on the other side had to be cancelled first.
-        return abs(wanted) if order is None else _unfilled(order, expired)
-    return 0.0 if order is None else _unfilled(order, expired)
 
 
 def _unfilled(order: JournalOrder, expired: Callable[[JournalOrder], bool]) -> float:

@@ -191,10 +191,12 @@ class Runner:
         portfolio.closing, portfolio.closed = self._closing, self._closed
 
     def _unfinished(self, latest: dt.date | None) -> dt.date | None:
-        """Return the session that has closed and that the journal has no close of."""
+        """Return the session that has closed, if the journal has no close of it or its decision was cut short."""
         now = utc_now() if self._place.store.clock == "system" else self._gateway_time()
         closed = Calendar(now, self._config.data.calendar).finished(now).date
-        return closed if latest is None or latest < closed else None
+        begun = self.journal.latest_rebalance()
+        cut_short = begun is not None and begun.outcome == "open" and begun.session == closed
+        return closed if latest is None or latest < closed or cut_short else None
 
     def _gateway_time(self) -> dt.datetime:
         self.store.client.start()
@@ -257,6 +259,19 @@ class Runner:
             for known in self.store.book.working():
                 if not known.cancel_asked:
                     self.store.desk.cancel(known)
+        elif self.conductor.rest and self.market.is_open():
+            self._send_rest()
+
+    def _send_rest(self) -> None:
+        """Send what an interruption kept back, now that journal and gateway were compared again."""
+        rest = self.conductor.rest
+        self._tell(f"{len(rest)} orders that an interruption kept back are sent")
+        for con_id, quantity in rest.items():
+            ticket = self.market.ticket(con_id, quantity)
+            reason = self.store.desk.send([ticket]).get(ticket.ref, "")
+            if reason:
+                self._tell(f"{ticket.ref} was not sent: {reason}")
+        self.conductor.carried_out()
 
     def _reconcile(self, trigger: str) -> None:
         """Compare with the gateway; the gate stays shut while that cannot be done."""

@@ -14,6 +14,7 @@ from live.halt.level import HaltLevel
 from live.halt.switch import HaltSwitch
 from live.journal.identity import rebalance_id
 from live.journal.rows import JournalOrder
+from live.mandate import Market
 from live.order_state import Known
 from live.pre_trade import Book
 from live.simulated.account import HALTED
@@ -41,8 +42,9 @@ class SimulatedDesk:
 
     def market(self) -> Market:
         """Return what the conductor asks."""
+        name = self._broker.name_orders
         return Market(
-            self._why_not, self._book, self._broker.name_orders, self._cancel, self._expired, self._no_money
+            self._why_not, self._book, name, self._cancel, self._expired, self._no_money, lambda: True
         )
 
     def _why_not(self, ticket: OrderTicket) -> str:

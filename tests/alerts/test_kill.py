@@ -34,7 +34,14 @@ run.main(["monitor", "--once", "--mode", "paper", "--set", f"halt.folder={where}
 """
 
 
-def call(script, *arguments, receiver=None, code=None):
+@pytest.fixture
+def script(script, clock):
+    """A journal that is written now: the processes of these tests have the clock of the machine."""
+    clock.now = dt.datetime.now(dt.UTC)
+    return script
+
+
+def call(script, *arguments, receiver):
     environment = {**os.environ, "ARES7_ALERT_URLS": receiver.url}
     places = ["--set", f"halt.folder={script.folder}", "--set", f"daily.logs={script.folder / 'logs'}"]
     return subprocess.run(

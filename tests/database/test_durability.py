@@ -81,7 +81,7 @@ def test_a_killed_first_load_leaves_nothing(made, server, url, stop_after, tmp_p
 def test_a_killed_later_load_leaves_what_was_there(made, market, server, url, stop_after, tmp_path):
     first = load_folder(made, server)
     bend(market, "prices", lambda frame: frame.assign(adj_close=frame["adj_close"] * 0.99))
-    bend(market, "earnings", lambda frame: frame.drop(index=frame.index[[20, 21]]))
+    bend(market, "earnings", lambda frame: frame.drop(index=frame.groupby("symbol").nth(5).index))
     with loading(market, url, stop_after) as process:
         process.kill()
         process.wait(30)
@@ -120,21 +120,19 @@ def test_a_reader_in_the_middle_of_a_load_sees_what_was_there(made, market, serv
 
 def test_a_second_load_at_once_waits_and_then_says_so(made, server, url, monkeypatch):
     load_folder(made, server)
-    monkeypatch.setitem(
-        __import__("feeds.database.server", fromlist=["OPTIONS"]).OPTIONS, "lock_timeout", "200ms"
-    )
+    monkeypatch.setitem(OPTIONS, "lock_timeout", "200ms")
     with loading(made, url, "prices"), pytest.raises(ServiceUnavailable, match="locked"):
         load_folder(made, server)
 
 
 def test_a_disk_that_is_full_in_the_middle_leaves_nothing(cluster, made, server, url):
-    """A tablespace on a file system of a few megabytes."""
+    """A tablespace on a file system of one megabyte."""
     if os.geteuid() != 0:
         pytest.skip("only root may make a small file system")
     small = cluster.home / "small"
     small.mkdir(exist_ok=True)
     owner = 0 if cluster.user is None else pwd.getpwnam(cluster.user).pw_uid
-    size = f"size=3m,mode=0700,uid={owner}"
+    size = f"size=1m,mode=0700,uid={owner}"
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", size, "tmpfs", small], capture_output=True, check=False
     ).returncode:

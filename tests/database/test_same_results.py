@@ -20,7 +20,7 @@ from feeds.synthetic import generate, write
 from tests.database.frames import assert_same_panels, assert_same_tables, bend
 from tests.feeds import small_folder
 
-WINDOW = "oos=[{name: last, start: 2017-01-03, end: 2017-06-30}]"
+WINDOW = "oos=[{name: last, start: 2017-04-03, end: 2017-06-30}]"
 
 
 def panel_of(path, **settings):

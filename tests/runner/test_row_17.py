@@ -71,10 +71,15 @@ def test_row_17_a_disconnect_in_mid_rebalance_is_resumed_by_reconciliation_witho
     assert done.differences == 0
     assert runner.reconciler.gate.comparisons > 1 + 4  # the start, every close, and once more
     with reading() as journal:
+        # The rest of the batch went out once journal and gateway had been compared again.
+        assert {r.outcome for r in journal.rebalances()} == {"done"}
+        for rebalance in journal.rebalances():
+            decided = {d.con_id for d in journal.decisions(rebalance.rebalance_id) if d.outcome == "order"}
+            ordered = [o.intent.con_id for o in journal.orders(rebalance_id=rebalance.rebalance_id)]
+            assert sorted(ordered) == sorted(decided)
         held = {p.symbol: p.shares for p in journal.positions().values()}
         wanted = {
             d.symbol for d in journal.decisions(journal.rebalances()[2].rebalance_id) if d.target_weight > 0
         }
     assert held == {name.replace(" ", "-"): shares for name, shares in runner.shares().items()}
-    # The third session's decision is for the difference that was left; its orders have filled.
     assert held.keys() == wanted
