@@ -10,7 +10,7 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings campaign bench bench-live lint types secrets clean
+.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings campaign bench bench-fetch bench-live lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
@@ -22,7 +22,9 @@ help:
 	@echo "make test-interleavings  2,000 random interleavings of orders, drops and fills on the IB bridge (minutes)"
 	@echo "make campaign    1,000 decisions of a live runner under kills, faults, resets and halts: figures (a quarter of an hour)"
 	@echo "make bench       this project beside other engines: a table (minutes; docs/performance.md)"
+	@echo "make bench-fetch one more day of 500 symbols from a server on this machine"
 	@echo "make bench-live  the IB bridge against the gateway double: 500 symbols, latency, idle CPU"
+	@echo "make bench-database  market data in PostgreSQL against Parquet, and what Redis costs (DATA=DIR; a minute)"
 	@echo "make lint        ruff: rules and formatting"
 	@echo "make types       mypy, strict"
 	@echo "make secrets     look for secrets in the tracked files"
@@ -83,8 +85,16 @@ bench: $(VENV)/.report
 	sh bench/environments.sh $(BIN)/python .cache/bench
 	$(BIN)/python -m bench $(BENCH)
 
+bench-fetch: $(VENV)/.report
+	$(BIN)/python -m bench.fetch_bench
+
 bench-live: $(VENV)/.report
 	$(BIN)/python -m bench.live_bench
+
+# DATA=DIR measures a folder instead of a million random bars.
+DATA ?=
+bench-database: $(VENV)/.dev
+	$(BIN)/python -m bench.database_bench $(DATA)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """What ``data fetch`` itself costs: a server on this machine, so that no network is measured.
 
 ``python -m bench.fetch_bench [--symbols 500] [--sessions 2520]``: a folder of so many histories gets one more day, by
-Polygon's layout (one request a day) and by Sharadar's (a hundred symbols a request); then a fetch that finds nothing new.
+Polygon's layout (one request a day) and by Sharadar's (a hundred symbols a request); then a fetch that finds nothing
+new.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Market:
         if "range" in words:
             column = self.symbols.index(words[4])
             rows = self._between(words[-2], words[-1])
-            days = pd.DatetimeIndex(self.days[rows]).tz_localize("America/New_York").as_unit("ms").asi8.tolist()
+            days = (
+                pd.DatetimeIndex(self.days[rows]).tz_localize("America/New_York").as_unit("ms").asi8.tolist()
+            )
             closes = self.close[rows, column].tolist()
             return _polygon([{"t": d, **_bar(c)} for d, c in zip(days, closes, strict=True)])
         return self._datatable(path, query)
@@ -69,7 +72,9 @@ class Market:
             rows = self._between(query["date.gte"], query["date.lte"])
             days = self.days[rows].astype(str).tolist()
             for ticker in query["ticker"].split(","):
-                for day, close in zip(days, self.close[rows, self.symbols.index(ticker)].tolist(), strict=True):
+                for day, close in zip(
+                    days, self.close[rows, self.symbols.index(ticker)].tolist(), strict=True
+                ):
                     data.append([ticker, day, *[close] * 5, 1000.0])
         told = {"data": data, "columns": [{"name": name} for name in names]}
         return {"datatable": told, "meta": {"next_cursor_id": None}}
@@ -140,7 +145,9 @@ def main() -> int:
             slow |= rows[1][1][0] > SECONDS
             for what, seconds, requests in rows:
                 wall, used = seconds
-                print(f"{source:9} {what:12} {wall:7.2f} s, {used:6.2f} s of processors, {requests} requests")
+                sys.stdout.write(
+                    f"{source:9} {what:12} {wall:7.2f} s, {used:6.2f} s of processors, {requests} requests\n"
+                )
             market.requests = 0
     return int(slow)
 

@@ -104,8 +104,8 @@ def _told_by_source(source: dict[str, Any], folder: Path) -> list[Finding]:
     if not names:
         return []
     text = (
-        f"{folder}: the prices of {', '.join(names)} are without dividends, so that returns are price returns; fetch from "
-        "a source that has dividends"
+        f"{folder}: the prices of {', '.join(names)} are without dividends, so that returns are price returns; fetch "
+        "from a source that has dividends"
     )
     return [Finding("warning", "prices", "no-dividends", text)]
 

@@ -203,6 +203,9 @@ def _one(
     if start > last:
         raise ConfigError(f"--start {start} is after the last day, {last}; correct one of them")
     kinds = _kinds(args.kinds, source)
+    if args.kinds is None and record.is_foreign("symbols"):
+        # The user's own list of names stays; --kinds names asks for the source's all the same.
+        kinds = tuple(kind for kind in kinds if kind != "names")
     names = _universe(args.universe, entry, folder, start, last, kinds, source)
     store.pin_last(last)
     wish = Wish(source, kinds, names.symbols, start, last)

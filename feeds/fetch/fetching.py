@@ -118,8 +118,8 @@ class Fetching:
         found = {symbol: role for symbol, role in roles.items() if source.has(symbol, role)}
         if not found:
             raise ConfigError(
-                f"{source.name} has bars of none of {', '.join(sorted(roles)[:10])}; name others with --universe, or write "
-                f"its names of them into fetch.{source.name}.names"
+                f"{source.name} has bars of none of {', '.join(sorted(roles)[:10])}; name others with --universe, or "
+                f"write its names of them into fetch.{source.name}.names"
             )
         return found
 

@@ -107,7 +107,9 @@ class PieceStore:
         write_atomically(self._path(piece), to_parquet(got.rows, {_TOLD: json.dumps(told).encode()}))
 
     def pinned_last(self) -> dt.date | None:
-        """Last day of the fetch that was stopped, if one was."""
+        """Last day of the fetch that was stopped, if one was that left pieces."""
+        if not any(self._folder.glob("*.parquet")):
+            return None
         try:
             return dt.date.fromisoformat((self._folder / "last").read_text(encoding="utf-8"))
         except (OSError, ValueError):

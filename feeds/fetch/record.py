@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ares7.errors import ConfigError, DataError
 from ares7.run_files import to_json
+from feeds.fetch.source import TABLES
 from feeds.inputs import read_source
 from feeds.tables import find_table
 
@@ -80,6 +81,10 @@ class Record:
         rows: dict[str, str] = entry["symbols"].get(table, {})
         return rows
 
+    def is_foreign(self, table: str) -> bool:
+        """Whether a table is there that ``data fetch`` did not write."""
+        return table not in self.told["tables"] and find_table(self.folder, table) is not None
+
     def require_own(self, name: str, table: str, symbols: tuple[str, ...]) -> None:
         """Raise if symbols of a table are another source's, or the table is not of ``data fetch`` at all.
 
@@ -87,10 +92,9 @@ class Record:
         ------
         ConfigError
         """
-        path = find_table(self.folder, table)
-        if path is not None and table not in self.told["tables"]:
+        if self.is_foreign(table):
             raise ConfigError(
-                f"{path} was not written by data fetch, which would replace it; name another folder with --to, or move "
+                f"{find_table(self.folder, table)} was not written by data fetch, which would replace it; name another folder with --to, or move "
                 "the file away"
             )
         for other in self.told["sources"]:
@@ -136,13 +140,22 @@ class Record:
         line |= {"source": name, "last": wish.last.isoformat(), "told": findings}
         self.told["history"] = [*self.told["history"], line][-KEPT:]
 
+    def _adjustments(self, table: str) -> dict[str, Any]:
+        """How the prices of a table are adjusted, by source; nothing of a table without prices."""
+        if table not in TABLES["bars"]:
+            return {}
+        named = self.told["sources"].items()
+        found = {name: entry.get("adjustment", {}) for name, entry in named if entry["symbols"].get(table)}
+        return {"adjustment": found}
+
     def files(self) -> dict[str, bytes]:
         """``fetch.json`` and ``provenance.json``, as they are to be written."""
         short = {
             name: {k: v for k, v in entry.items() if k not in ("symbols", "requests", "universe")}
             for name, entry in self.told["sources"].items()
         }
-        provenance = {**self.provenance, "fetch": {"sources": short, "tables": self.told["tables"]}}
+        tables = {name: {**told, **self._adjustments(name)} for name, told in self.told["tables"].items()}
+        provenance = {**self.provenance, "fetch": {"sources": short, "tables": tables}}
         return {
             NAME: to_json(self.told).encode(),
             "provenance.json": to_json(provenance).encode(),

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ares7.errors import ConfigError, DataError
+from ares7.fetch_config import LOOPBACK
 from feeds.fetch.patience import Patience, Transient
 from feeds.fetch.source import NoData, Origin
 
@@ -85,6 +86,8 @@ class Web:
         self._headers = {"User-Agent": AGENT, "Accept-Encoding": "gzip", **(headers or {})}
         self._secret, self._remedy = secret, remedy
         self._opener = urllib.request.build_opener(_SamePlace)
+        # A proxy of the environment is for other machines.
+        self._here = urllib.request.build_opener(_SamePlace, urllib.request.ProxyHandler({}))
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> Answer:
         """Ask for an address.
@@ -110,8 +113,9 @@ class Web:
     def _once(self, url: str) -> Answer:
         shown = self.masked(url)
         request = urllib.request.Request(url, headers=self._headers)  # noqa: S310 - settings admit https and loopback
+        opener = self._here if urlsplit(url).hostname in LOOPBACK else self._opener
         try:
-            with self._opener.open(request, timeout=self._timeout) as response:
+            with opener.open(request, timeout=self._timeout) as response:
                 sent = self._read(response, shown)
                 coding = response.headers.get("Content-Encoding", "")
                 kind = response.headers.get("Content-Type", "")

@@ -105,13 +105,12 @@ def _unknown(snapshot: Snapshot) -> Iterable[Event]:
         )
 
 
-def freshness_events(snapshot: Snapshot, rules: AlertsConfig, ages: tuple[int, int]) -> list[Event]:
+def freshness_events(snapshot: Snapshot, ages: tuple[int, int]) -> list[Event]:
     """Return what is too old.
 
     Parameters
     ----------
     snapshot : Snapshot
-    rules : AlertsConfig
     ages : (int, int)
         Days that the latest filing and the latest announcement may be old.
     """
@@ -169,6 +168,11 @@ def runner_events(around: Surroundings, mode: str, now: dt.datetime) -> list[Eve
             )
         )
     return found
+
+
+def unusable(mode: str, why: str, now: dt.datetime) -> Event:
+    """Return the event of a journal whose rows make no figures."""
+    return lasting_alert("figures-unknown", "error", f"figures cannot be computed: {why}", now, mode=mode)
 
 
 def unreadable(mode: str, why: str, now: dt.datetime) -> Event:

@@ -18,41 +18,20 @@ from typing import Any
 
 from ares7.errors import ConfigError, DataError, ServiceUnavailable
 from live.alerts.event import Event
+from live.alerts.outbox_tables import TABLES, VERSION
 from live.alerts.record import AlertRecord, Notice, elapsed, from_text, to_text
 
 FILE = "alerts-outbox.sqlite"
-VERSION = 1
 OLD = dt.timedelta(days=1)
 """What happened longer than this before the outbox was made is kept and told to nobody."""
 BUSY_S = 10.0
 REFRESH_S = 15.0
 """The words of a state that lasts are renewed after this time."""
-TABLES = """
-CREATE TABLE alerts (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, code TEXT NOT NULL, severity TEXT NOT NULL, message TEXT NOT NULL,
-    session TEXT, mode TEXT NOT NULL, lasting INTEGER NOT NULL, opened_at TEXT NOT NULL, last_at TEXT NOT NULL,
-    ended_at TEXT, count INTEGER NOT NULL, told_count INTEGER NOT NULL, first_told_at TEXT, told_at TEXT,
-    stage INTEGER NOT NULL, acked_at TEXT, acked_by TEXT, note TEXT
-);
-CREATE INDEX alerts_key ON alerts(key);
-CREATE INDEX alerts_code ON alerts(code, mode);
-CREATE TABLE events (
-    key TEXT PRIMARY KEY, alert_id INTEGER NOT NULL REFERENCES alerts(id), at TEXT NOT NULL, message TEXT NOT NULL,
-    mode TEXT NOT NULL, journal_id INTEGER
-);
-CREATE INDEX events_alert ON events(alert_id);
-CREATE TABLE notices (
-    id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL REFERENCES alerts(id), kind TEXT NOT NULL, stage INTEGER NOT NULL,
-    severity TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, made_at TEXT NOT NULL, settled_at TEXT
-);
-CREATE INDEX notices_open ON notices(settled_at, alert_id);
-CREATE TABLE deliveries (
-    notice_id INTEGER NOT NULL REFERENCES notices(id), target TEXT NOT NULL, attempts INTEGER NOT NULL,
-    next_at TEXT, done_at TEXT, error TEXT NOT NULL, PRIMARY KEY (notice_id, target)
-);
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 OPEN = "acked_at IS NULL AND ended_at IS NULL"
+
+
+class OutboxFailed(ServiceUnavailable):
+    """The outbox does not take what it is given: nobody can be told."""
 
 
 class Outbox:
@@ -67,10 +46,10 @@ class Outbox:
 
     Raises
     ------
-    ServiceUnavailable
-        It cannot be written.
+    OutboxFailed
+        It cannot be written, or is damaged.
     DataError
-        It is damaged, or of another version.
+        It is of another version.
     """
 
     def __init__(self, folder: Path, now: dt.datetime) -> None:
@@ -112,15 +91,15 @@ class Outbox:
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise DataError(
+                raise OutboxFailed(
                     f"alert outbox {self.path} is damaged ({error}); move it away; a new one is made, and nothing "
                     "else is lost"
                 ) from None
-            raise ServiceUnavailable(
+            raise OutboxFailed(
                 f"alert outbox {self.path} cannot be used: {error}; free space or allow writing there"
             ) from None
         except OSError as error:
-            raise ServiceUnavailable(
+            raise OutboxFailed(
                 f"alert outbox {self.path} cannot be written: {error.strerror or error}; free space or allow "
                 "writing there"
             ) from None

@@ -254,4 +254,8 @@ def sleeves_of(detail: Mapping[str, Any]) -> dict[str, float]:
     sleeves, gross = detail.get("sleeves"), detail.get("gross")
     if not isinstance(sleeves, list) or not isinstance(gross, int | float):
         return {}
-    return {str(sleeve["name"]): float(gross * sleeve["mix"]) for sleeve in sleeves}
+    return {
+        str(sleeve["name"]): float(gross * sleeve["mix"])
+        for sleeve in sleeves
+        if isinstance(sleeve, dict) and "name" in sleeve and isinstance(sleeve.get("mix"), int | float)
+    }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ares7.errors import Ares7Error
-from live.alerts.conditions import figures_events, freshness_events, runner_events, unreadable
+from live.alerts.conditions import figures_events, freshness_events, runner_events, unreadable, unusable
 from live.alerts.event import Event
+from live.alerts.outbox import OutboxFailed
 from live.alerts.record import elapsed
 from live.alerts.sources import SEVERITIES, FilePlace, file_events, journal_events
 from live.monitor.snapshot import Snapshot, snapshot_of
@@ -26,6 +28,7 @@ EVALUATE_S = 15.0
 RUNNER_CODES = ("runner-gone", "runner-frozen", "runner-silent", "runner-clock", "runner-heartbeat")
 """What the watchdog tells, and the monitor finds itself: one fact, one alert."""
 FIGURE_CODES = ("drawdown", "low-sharpe", "figures-unknown", "session-missing", "data-old")
+DAY_S = 86400.0
 SAME_DEATH_S = 5.0
 """A runner that failed writes so while it ends; its last sign of life is not much later."""
 
@@ -97,26 +100,30 @@ class Watch:
         self.counts = (found, self._dispatcher.undelivered)
 
     def _take_in(self, now: dt.datetime) -> None:
-        around = self._read_journal(now)
-        same = self._runner(around, now)
-        self._lines(same, now)
+        """What others have written comes first, so that the monitor does not say it again."""
+        journal = self._reading(now, self._rows)
+        around = surroundings_of(self._config, now, journal, self.mode)
+        self._lines(self._runner(around, now), now)
+        if journal is not None and self._reading(now, partial(self._figures, around)) is not None:
+            self._lost = None
+            self._outbox.end_others((), ("journal-unreadable",), self.mode, now)
 
     # The journal
 
-    def _read_journal(self, now: dt.datetime) -> Surroundings:
-        """Take in what the journal says; return what lies around it."""
+    def _reading(
+        self, now: dt.datetime, act: Callable[[JournalReader, dt.datetime], None]
+    ) -> JournalReader | None:
+        """Do something with the journal; return it, or None if it cannot be read."""
         try:
             journal = self._place.opened()
-            self._rows(journal, now)
-            around = surroundings_of(self._config, now, journal, self.mode)
-            self._figures(journal, around, now)
+            act(journal, now)
+        except OutboxFailed:
+            raise
         except Ares7Error as error:
             self._place.close()
             self._unreadable(error, now)
-            return surroundings_of(self._config, now, None, self.mode)
-        self._lost = None
-        self._outbox.end_others((), ("journal-unreadable",), self.mode, now)
-        return around
+            return None
+        return journal
 
     def _unreadable(self, error: Ares7Error, now: dt.datetime) -> None:
         self.latest, self._evaluated = None, None
@@ -133,21 +140,34 @@ class Watch:
         self._take(events, now)
         self._outbox.set_meta(place, str(last))
 
-    def _figures(self, journal: JournalReader, around: Surroundings, now: dt.datetime) -> None:
+    def _figures(self, around: Surroundings, journal: JournalReader, now: dt.datetime) -> None:
         nav = journal.latest_nav()
         number = -1 if nav is None else nav.id or 0
         before = self._evaluated
         if before is not None and before[0] == number and elapsed(before[1], now) < EVALUATE_S:
             return
         config = self._config
-        found = snapshot_of(journal, now, around, calendar=config.data.calendar)
+        try:
+            found = snapshot_of(journal, now, around, calendar=config.data.calendar)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Rows that nobody foresaw: all else is told all the same.
+            self.latest, self._evaluated = None, (number, now)
+            self._take([unusable(self.mode, f"{type(error).__name__}: {error}", now)], now)
+            return
         # Five sessions a week.
         ages = (config.data.max_fundamentals_age_days, config.data.max_earnings_age_sessions * 7 // 5)
-        events = figures_events(found, config.alerts) + freshness_events(found, config.alerts, ages)
+        events = figures_events(found, config.alerts) + freshness_events(found, ages)
+        if self._told_of_data(now):
+            events = [event for event in events if event.code != "data-old"]
         self._take(events, now)
         self._outbox.end_others(events, FIGURE_CODES, self.mode, now)
         self._acknowledged(journal, now)
         self.latest, self._evaluated = found, (number, now)
+
+    def _told_of_data(self, now: dt.datetime) -> bool:
+        """Whether the daily job has told of stale data within a day: it is the same fact."""
+        told = self._outbox.alert_of("stale-data")
+        return told is not None and elapsed(told.opened_at, now) < DAY_S
 
     def _acknowledged(self, journal: JournalReader, now: dt.datetime) -> None:
         """Take over what was acknowledged in the journal."""

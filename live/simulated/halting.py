@@ -8,7 +8,7 @@ from collections.abc import Callable
 import backtrader as bt
 
 from live.client.order_messages import OrderTicket
-from live.conductor import FLATTEN, Conductor, Market
+from live.conductor import FLATTEN, Conductor
 from live.halt.flatten import Placed, flatten_plan
 from live.halt.level import HaltLevel
 from live.halt.switch import HaltSwitch

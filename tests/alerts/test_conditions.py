@@ -47,7 +47,14 @@ def test_a_drawdown_fires_beyond_its_limit_and_ends_well_below_it(drawdown, expe
 
 @pytest.mark.parametrize(
     ("limit", "ratio", "expected"),
-    [(0.0, None, []), (0.0, -0.01, [True]), (0.0, 0.0, [False]), (0.0, 0.1, []), (2.0, 1.9, [True]), (2.0, 2.2, [])],
+    [
+        (0.0, None, []),
+        (0.0, -0.01, [True]),
+        (0.0, 0.0, [False]),
+        (0.0, 0.1, []),
+        (2.0, 1.9, [True]),
+        (2.0, 2.2, []),
+    ],
 )
 def test_the_rolling_sharpe_ratio(limit, ratio, expected):
     rules = AlertsConfig(rolling_sharpe=limit)
@@ -87,14 +94,14 @@ def test_a_session_that_is_missing(mode, armed, expected_session, late):
         money=Money(DAY, 1e6),
         freshness=Freshness(expected_session=expected_session),
     )
-    assert codes(freshness_events(found, RULES, (200, 63))) == [("session-missing", True)] * late
+    assert codes(freshness_events(found, (200, 63))) == [("session-missing", True)] * late
 
 
 def test_old_data_and_a_first_day():
     fresh = Freshness(data_days={"fundamentals": dt.date(2023, 6, 18), "earnings": dt.date(2023, 11, 2)})
-    found = freshness_events(snapshot(freshness=fresh), RULES, (200, 63))
+    found = freshness_events(snapshot(freshness=fresh), (200, 63))
     assert [event.key for event in found] == ["data-old paper fundamentals", "data-old paper earnings"]
-    assert freshness_events(snapshot(freshness=fresh), RULES, (201, 64)) == []
+    assert freshness_events(snapshot(freshness=fresh), (201, 64)) == []
 
 
 @pytest.mark.parametrize(

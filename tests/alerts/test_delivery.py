@@ -19,7 +19,9 @@ from tests.monitor.desk import Phone
 def sent_by(desk, urls, **settings):
     """Let a desk send to URLs of apprise in place of its telephones."""
     said = desk.said
-    desk.courier = Courier(targets_of(["URLS"], {"URLS": urls}, said.append), **({"timeout_s": 5.0} | settings))
+    desk.courier = Courier(
+        targets_of(["URLS"], {"URLS": urls}, said.append), **({"timeout_s": 5.0} | settings)
+    )
     desk.dispatcher = Dispatcher(desk.outbox, desk.courier, desk.config.alerts, said.append)
     desk.watch._dispatcher = desk.dispatcher
     return desk
@@ -35,7 +37,7 @@ def test_a_webhook_gets_what_a_person_needs(script, desks, clock, receiver):
     assert (message["title"], message["type"]) == ("ARES7 paper WARNING: order-rejected", "warning")
     assert message["message"].startswith("BUY 10 AAPL: no buying power\nsession 2024-01-05, alert 1 of ")
     # Measured, and never judged: machines differ.
-    print(f"from the row to the receiver: {1000 * (receiver.times[0] - began):.0f} ms")
+    print(f"from the row to the receiver: {1000 * (receiver.times[0] - began):.0f} ms")  # noqa: T201
     desk.look()
     assert desk.outbox.notices() == []
 
@@ -57,7 +59,10 @@ def test_a_receiver_that_answers_500_is_tried_again_until_it_takes_it(script, de
     desk = sent_by(desks(), receiver.url)
     script.alert("warning", "order-rejected")
     desk.look()
-    assert desk.said[-1] == "message 1 did not reach URLS 1 (json) at attempt 1: it answered 500; tried again in 5 s"
+    assert (
+        desk.said[-1]
+        == "message 1 did not reach URLS 1 (json) at attempt 1: it answered 500; tried again in 5 s"
+    )
     desk.look()
     assert len(desk.outbox.notices()) == 1
     assert desk.outbox.deliveries(1)["URLS 1 (json)"][0] == 1
@@ -181,7 +186,10 @@ def test_a_flood_is_two_messages(script, desks, clock):
     desk.look()
     desk.look()
     first, more = (body.splitlines()[0] for _, body, _ in desk.phones[0].got)
-    assert (first, more) == ("500 of these; the latest: order 499", "500 more, 1000 in all; the latest: order 999")
+    assert (first, more) == (
+        "500 of these; the latest: order 499",
+        "500 more, 1000 in all; the latest: order 999",
+    )
 
 
 def test_what_lasts_is_told_again_only_after_the_repeat(script, desks, clock):

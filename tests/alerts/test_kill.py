@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from tests.alerts.receivers import Receiver
+from tests.alerts.receivers import Receiver, secret_url
 from tests.monitor.desk import ROOT
 
 VICTIM = """
@@ -104,7 +104,7 @@ def test_a_running_monitor_tells_within_a_moment_and_ends_in_order(script, recei
         written = dt.datetime.now(dt.UTC).timestamp()
         script.alert("error", "gateway-outage", "now")
         assert receiver.came.wait(60)
-        print(f"from the row to the receiver: {1000 * (receiver.times[-1] - written):.0f} ms")
+        print(f"from the row to the receiver: {1000 * (receiver.times[-1] - written):.0f} ms")  # noqa: T201
         assert "gateway-outage" in receiver.got[-1]["title"]
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
@@ -123,8 +123,8 @@ def test_no_part_of_a_url_reaches_a_log_a_file_or_a_metric(script, trouble):
     url = {
         "refuses": receiver.url,
         "hangs": receiver.url,
-        "absent": "json://user:hunter2@127.0.0.1:9/s3cret-path/",
-        "wrong": "nonsense://user:hunter2@x/s3cret-path",
+        "absent": secret_url("127.0.0.1:9/s3cret-path/"),
+        "wrong": secret_url("x/s3cret-path", "nonsense"),
     }[trouble]
     receiver.status = 500
     if trouble == "hangs":

@@ -8,9 +8,9 @@ import stat
 
 import pytest
 
-from ares7.errors import ConfigError, DataError, ServiceUnavailable
+from ares7.errors import ConfigError, DataError
 from live.alerts.event import Event, lasting_alert
-from live.alerts.outbox import Outbox
+from live.alerts.outbox import Outbox, OutboxFailed
 
 NOON = dt.datetime(2024, 1, 5, 17, 0, tzinfo=dt.UTC)
 
@@ -20,7 +20,9 @@ def at(seconds):
 
 
 def rejected(number, seconds=0, code="order-rejected", **more):
-    return Event(f"journal paper {number}", code, "warning", f"order {number}", at(seconds), mode="paper", **more)
+    return Event(
+        f"journal paper {number}", code, "warning", f"order {number}", at(seconds), mode="paper", **more
+    )
 
 
 def deep(fires=True):
@@ -131,15 +133,15 @@ def test_another_version_damage_and_another_program_are_told(tmp_path):
     with pytest.raises(DataError, match="version 9"):
         Outbox(tmp_path, NOON)
     (tmp_path / "alerts-outbox.sqlite").write_bytes(b"no database at all" * 100)
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(OutboxFailed, match="damaged"):
         Outbox(tmp_path, NOON)
-    with pytest.raises(ServiceUnavailable, match="cannot be written"):
+    with pytest.raises(OutboxFailed, match="cannot be written"):
         Outbox(tmp_path / "alerts-outbox.sqlite", NOON)
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path, outbox):
     outbox.take([rejected(1)], NOON, 300)
     outbox._base.execute(f"PRAGMA max_page_count = {outbox._base.execute('PRAGMA page_count').fetchone()[0]}")
-    with pytest.raises(ServiceUnavailable, match="full"):
+    with pytest.raises(OutboxFailed, match="full"):
         outbox.take([rejected(n, code=f"code-{n}") for n in range(2, 500)], NOON, 300)
     assert [a.message for a in outbox.alerts()] == ["order 1"]

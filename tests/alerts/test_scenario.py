@@ -40,9 +40,7 @@ class Story:
             if number in (100, 200):
                 self.script.regime(day, "BEAR" if number == 100 else "BULL")
         self.clock.at(DAYS[START - 1], 23)
-        self.desk = Desk(
-            folder / "journal", self.clock, "alerts.repeat_s=1.0e+8", f"data.path={self.data}"
-        )
+        self.desk = Desk(folder / "journal", self.clock, "alerts.repeat_s=1.0e+8", f"data.path={self.data}")
         self.look()
 
     def look(self):

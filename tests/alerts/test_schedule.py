@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ares7.alerts_config import AlertsConfig
 from live.alerts.record import AlertRecord, elapsed
 from live.alerts.schedule import due, words
+from tests.alerts.receivers import secret_url
 
 NOON = dt.datetime(2024, 1, 5, 17, 0, tzinfo=dt.UTC)
 NIGHT = dt.datetime(2024, 1, 6, 6, 0, tzinfo=dt.UTC)
@@ -124,7 +125,8 @@ def test_wrong_settings_are_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "targets", [["tgram://123:hunter2/99"], "tgram://123:hunter2/99", [3], ["lower"], ["A", "mailto://u:hunter2@x"]]
+    "targets",
+    [["tgram://123:hunter2/99"], "tgram://123:hunter2/99", [3], ["lower"], ["A", secret_url("x", "mailto")]],
 )
 def test_a_url_in_the_configuration_is_refused_and_not_shown(targets, tmp_path):
     from ares7.config import load_config

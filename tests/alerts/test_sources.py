@@ -18,7 +18,10 @@ def logs(tmp_path):
     return folder
 
 
-LINE = '{"code": "runner-back", "message": "well", "session": null, "severity": "info", "time": "2024-01-05T14:00:00+00:00"}\n'
+LINE = (
+    '{"code": "runner-back", "message": "well", "session": null, "severity": "info", '
+    '"time": "2024-01-05T14:00:00+00:00"}\n'
+)
 
 
 def test_a_file_is_read_on_from_where_it_was_left(logs):
@@ -56,7 +59,15 @@ def test_a_file_that_was_replaced_is_read_from_its_beginning(logs):
 
 @pytest.mark.parametrize(
     "wrong",
-    ["{", "[]", '"text"', "{}", LINE.replace("+00:00", "").strip(), LINE.replace("info", "loud").strip(), "\x00\xff"],
+    [
+        "{",
+        "[]",
+        '"text"',
+        "{}",
+        LINE.replace("+00:00", "").strip(),
+        LINE.replace("info", "loud").strip(),
+        "\x00\xff",
+    ],
 )
 def test_a_line_that_is_no_alert_is_told_and_passed_over(logs, wrong):
     said = []
@@ -154,3 +165,19 @@ def test_a_shadow_run_is_not_judged_by_the_heartbeat_of_another(tmp_path, desks,
     desk.look()
     assert desk.codes() == []
     shadow.journal.close()
+
+
+def test_old_data_that_the_daily_job_told_of_is_not_told_again(script, desks, clock, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "fundamentals.csv").write_text("symbol,filing_date\nA,2022-01-03\n")
+    desk = desks(f"data.path={data}")
+    desk.line("critical", "stale-data", "fundamentals are stale")
+    desk.look()
+    desk.outbox.ack(desk.outbox.alerts()[0].id, "op", "", clock())
+    clock.add(3600)
+    desk.look()
+    assert desk.codes(every=True) == ["stale-data"]
+    clock.add(86_400)
+    desk.look()
+    assert "data-old" in desk.codes()

@@ -59,10 +59,15 @@ class Campaign:
         self.leg(NIGHTS)
         self.leg(STEPS)
         number = 1
-        while self.figures.rebalances < rebalances:
+        while self.figures.rebalances < rebalances and not self._hung:
             self.leg(f"{TROUBLE}-{number}")
             number += 1
         return self.figures
+
+    @property
+    def _hung(self):
+        """A runner that will not start makes no decisions, however long one waits."""
+        return any(finding.invariant == HANGS for _, finding in self.figures.findings)
 
     def leg(self, name):
         """One leg; the same for a seed, whatever was run before."""

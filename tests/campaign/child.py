@@ -29,6 +29,7 @@ CLIENT = Options(
     max_skew_s=None,
     quiet=None,
     request_timeout_s=3.0,
+    heartbeat_s=1.0,
     history_timeout_s=10.0,
     reconnect=Reconnect(first_s=0.02, cap_s=0.2),
     history=HistoryPacing(identical_s=0, per_contract=10**6, per_ten_minutes=10**6),

@@ -179,7 +179,7 @@ class Episode:
                 if fault.lift is not None:
                     self._lifts.append((fault.until, fault.lift))
         if self.plan.halt is not None and self.plan.halt[2] == phase:
-            self.people.halt(self.plan.halt[0], self.plan.halt[1])
+            self.people.halt(*self.plan.halt[:2], paused=phase == BATCH)
 
     def _lift(self, phase):
         for entry in [entry for entry in self._lifts if entry[0] == phase]:
@@ -225,7 +225,7 @@ class Episode:
         if self.process is None:
             return
         if seconds:
-            self._hear(seconds)
+            self.listen(seconds)
         if self.process is not None:
             self.figures.deaths[f"killed {why}"] += 1
             self.process.kill()
@@ -243,7 +243,7 @@ class Episode:
     def _settle_death(self):
         """Take note of a death that nobody has noticed yet."""
         while self.process is not None:
-            self._hear(5.0)
+            self.listen(5.0)
 
     def _revive(self):
         """A start after a death: what the gateway tells no more is not held against the runner."""
@@ -271,24 +271,24 @@ class Episode:
     def settle(self, rounds=ROUNDS, patience=PATIENCE_TO_SETTLE):
         """Wait until a start is over, then for some rounds of the runner; it may be cut off, dead or absent."""
         while self._starting and self.process is not None:
-            if not self._hear(SILENCE):
+            if not self.listen(SILENCE):
                 raise Hung(f"{self.where}, day {self.day_number}: a start that does not end")
         until = time.monotonic() + patience
         seen = self.process.rounds if self.process is not None else 0
         while self.process is not None and time.monotonic() < until and not self._done:
             if self.process.rounds >= seen + rounds and not self._starting:
                 break
-            if self._hear(0.003):
+            if self.listen(0.003):
                 return self.settle(rounds, patience)
 
     def _until_done(self):
         while not self._done:
             if self.process is None and self._absent:
                 return
-            if not self._hear(SILENCE):
+            if not self.listen(SILENCE):
                 raise Hung(f"{self.where}, day {self.day_number}: the runner says nothing for a minute")
 
-    def _hear(self, seconds):
+    def listen(self, seconds):
         """Take in one thing that the runner says; False if it says nothing."""
         said = self.process.hear(seconds)
         if said is None:

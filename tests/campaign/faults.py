@@ -168,6 +168,7 @@ TABLE = (
             Fault("restart at noon", NOON, _restart),
             Fault("restart between two orders", BATCH, _restart),
             Fault("connection dropped between two orders", BATCH, lambda t: t.control.drop()),
+            Fault("the connection is half open", NOON, lambda t: t.control.half_open(t.client)),
         ),
     ),
     Row(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+from live.halt.file_source import HaltFile
+from live.halt.level import HaltLevel
+from live.machine import utc_now
 from tests.campaign import operator_deeds
 from tests.campaign.books import read_journal
 from tests.campaign.ledger import Halt
-from tests.campaign.process import forked
+from tests.campaign.process import Hung, forked
+
+PATIENCE_FOR_SIGNALS = 20.0
+"""Real seconds in which a runner puts a signal into the halt file."""
 
 
 class People:
@@ -44,16 +52,37 @@ class People:
         if not left:
             episode.ledger.accepted(aside)
 
-    def halt(self, level, way):
-        """Trip a halt from another process; what comes to the socket from now on counts."""
+    def halt(self, level, way, *, paused=False):
+        """Trip a halt from another process; what comes to the socket from now on counts.
+
+        A signal holds once the runner has put it into the halt file. A runner that is killed before has lost it, and
+        one that is ``paused`` does it when it goes on.
+        """
         episode = self._episode
         if way == "signal" and episode.process is None:
             way = "file"
         pid = 0 if episode.process is None else episode.process.pid
         _in_process(operator_deeds.trip, episode.folder, way, level, pid)
+        self._resume_on = episode.day_number + episode.trouble.rng.randint(1, 2)
+        if way == "signal" and not paused and not self._is_taken(HaltLevel[level]):
+            episode.figures.halts["signals that died with the runner"] += 1
+            return
         episode.figures.halts[f"{level} by {way}"] += 1
         episode.ledger.halts.append(Halt(level, way, episode.sends.take(episode.control)))
-        self._resume_on = episode.day_number + episode.trouble.rng.randint(1, 2)
+
+    def _is_taken(self, level):
+        """Wait until the halt file has the level; False if the runner died before."""
+        episode, file = self._episode, HaltFile(self._episode.folder, utc_now)
+        process, until = episode.process, time.monotonic() + PATIENCE_FOR_SIGNALS
+        while file.read().level < level:
+            if episode.process is not process:
+                return file.read().level >= level
+            if time.monotonic() > until:
+                raise Hung(
+                    f"{episode.where}, day {episode.day_number}: a signal that the runner does not take"
+                )
+            episode.listen(0.003)
+        return True
 
     def _resume(self):
         episode = self._episode

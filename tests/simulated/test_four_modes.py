@@ -76,16 +76,17 @@ def wanted_by(folder, mode):
 class Replayed(Runner):
     """Trades the names of the backtest, and ends the double's next session whenever one was acted on."""
 
-    names = control = None
+    names = control = last = None
 
     def _portfolio(self):
         self.portfolio = Portfolio(self._config, self._chosen, self.store, roster=self.names)
         self.store.listen(self._hear)
+        self.store.until = self.last
         self.portfolio.cerebro.addanalyzer(Stepper, store=self.store, control=self.control)
         return self.portfolio
 
 
-def on_double(config, chosen, names, folder, wish, first, count):
+def on_double(config, chosen, names, folder, wish, first, last):
     """Run on the gateway double, in shadow or on its paper account."""
     history = from_folder(Path(DATA), basis="total_return")
     settings = Settings(start=f"{first} 15:00", costs=BpsCosts(model="bps", bps=10), keep_record=False)
@@ -100,8 +101,8 @@ def on_double(config, chosen, names, folder, wish, first, count):
             Options(messages_per_s=0, max_skew_s=None, quiet=None, history=HistoryPacing(identical_s=0)),
             folder,
         )
-        runner = Replayed(config, chosen, place, wish, lambda text: None, sessions=count, start_now=True)
-        runner.names, runner.control = names, control
+        runner = Replayed(config, chosen, place, wish, lambda text: None, start_now=True)
+        runner.names, runner.control, runner.last = names, control, dt.date.fromisoformat(last)
         return runner.run()
 
 
@@ -116,8 +117,8 @@ def compare(tmp_path, first, last):
     own = config.model_copy(update={"halt": config.halt.model_copy(update={"folder": folders["simulated"]})})
     errand = Errand(count, first=dt.date.fromisoformat(first), start_now=True, basis="total_return")
     SimulatedRunner(own, chosen, errand, lambda text: None).run()
-    on_double(config, chosen, names, folders["paper"], Wish("paper", True, "shadow", ""), first, count)
-    on_double(config, chosen, names, folders["shadow"], Wish("live", False, "shadow", ""), first, count)
+    on_double(config, chosen, names, folders["paper"], Wish("paper", True, "shadow", ""), first, last)
+    on_double(config, chosen, names, folders["shadow"], Wish("live", False, "shadow", ""), first, last)
     for mode, folder in folders.items():
         targets, closes = wanted_by(folder, mode)
         assert closes == count, mode

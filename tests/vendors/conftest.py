@@ -75,7 +75,8 @@ class Yahoo:
             raise error
         if ticker in self.missing:
             return made.yahoo_frame(made.bars(ticker).iloc[:0])
-        rows = made.bars({"^GSPC": "SPX", "^VIX": "VIX"}.get(ticker, ticker), first, last, **self.changes.get(ticker, {}))
+        symbol = {"^GSPC": "SPX", "^VIX": "VIX"}.get(ticker, ticker)
+        rows = made.bars(symbol, first, last, **self.changes.get(ticker, {}))
         if ticker == "^VIX":
             rows["volume"] = 0.0
         return made.yahoo_frame(rows)

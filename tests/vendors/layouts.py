@@ -29,7 +29,17 @@ def quarters(first="2021-03-31", last="2023-12-31"):
     return [day.date() for day in pd.date_range(first, last, freq="QE")]
 
 
-SF1 = ("ticker", "dimension", "calendardate", "datekey", "reportperiod", "lastupdated", "revenue", "ebitda", "opinc")
+SF1 = (
+    "ticker",
+    "dimension",
+    "calendardate",
+    "datekey",
+    "reportperiod",
+    "lastupdated",
+    "revenue",
+    "ebitda",
+    "opinc",
+)
 SF1 = (*SF1, "netinc", "equity", "debt", "liabilities")
 
 
@@ -43,11 +53,23 @@ def sf1_rows(tickers):
     return rows
 
 
-TICKERS = ("table", "ticker", "name", "sector", "industry", "exchange", "firstpricedate", "lastpricedate", "isdelisted")
+TICKERS = (
+    "table",
+    "ticker",
+    "name",
+    "sector",
+    "industry",
+    "exchange",
+    "firstpricedate",
+    "lastpricedate",
+    "isdelisted",
+)
 
 
 def tickers_rows(tickers):
-    return [["SEP", t, f"{t} Inc", "Tech", "Things", "NYSE", "1998-01-02", "2024-03-08", "N"] for t in tickers]
+    return [
+        ["SEP", t, f"{t} Inc", "Tech", "Things", "NYSE", "1998-01-02", "2024-03-08", "N"] for t in tickers
+    ]
 
 
 class Sharadar:
@@ -96,7 +118,9 @@ class Polygon:
     def grouped(self, path, query):
         day = dt.date.fromisoformat(path.rpartition("/")[2])
         found = [
-            {**self.bar(bar), "T": ticker} for ticker in self.tickers for bar in self.rows(ticker, day, day).itertuples()
+            {**self.bar(bar), "T": ticker}
+            for ticker in self.tickers
+            for bar in self.rows(ticker, day, day).itertuples()
         ]
         return self.reply(found)
 
@@ -111,7 +135,15 @@ class Polygon:
 
     @staticmethod
     def bar(bar):
-        return {"o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume, "n": 7, "vw": bar.close}
+        return {
+            "o": bar.open,
+            "h": bar.high,
+            "l": bar.low,
+            "c": bar.close,
+            "v": bar.volume,
+            "n": 7,
+            "vw": bar.close,
+        }
 
     @staticmethod
     def reply(found):
@@ -126,7 +158,8 @@ class Polygon:
 
 
 def fact(end, value, filed, start=None, form="10-Q"):
-    told = {"end": end, "val": value, "accn": "0000000000-00-000000", "fy": 2022, "fp": "Q1", "form": form, "filed": filed}
+    told = {"end": end, "val": value, "accn": "0000000000-00-000000", "fy": 2022, "fp": "Q1"}
+    told |= {"form": form, "filed": filed}
     return told if start is None else {"start": start, **told}
 
 

@@ -42,11 +42,17 @@ def one_line(err):
         (Reply("no", 403), 2, ["403"]),
         (Reply("bad request", 400), 2, ["400", "bad request"]),
         (Reply("gone", 404), 2, ["404"]),
-        (Reply("elsewhere", 302, {"Location": "http://other.example.com/x"}), 2, ["redirects", "other.example.com"]),
+        (
+            Reply("elsewhere", 302, {"Location": "http://other.example.com/x"}),
+            2,
+            ["redirects", "other.example.com"],
+        ),
         (Reply("elsewhere", 301, {"Location": "file:///etc/passwd"}), 2, ["301"]),
     ],
 )
-def test_an_answer_that_is_none_is_one_error_and_is_not_asked_for_again(fetch, vendor, folder, reply, code, words):
+def test_an_answer_that_is_none_is_one_error_and_is_not_asked_for_again(
+    fetch, vendor, folder, reply, code, words
+):
     vendor.routes["/graph/fredgraph.csv"] = reply
     got, out, err = fetch(*FRED)
     line = one_line(err)
@@ -126,6 +132,11 @@ def test_a_server_that_is_not_there(fetch, folder):
     assert untouched(folder)
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(fetch, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert fetch(*FRED)[0] == 0
+
+
 def test_a_redirect_on_the_same_host_is_followed(fetch, vendor):
     vendor.routes["/graph/fredgraph.csv"] = lambda path, query: Reply("", 302, {"Location": "/new?id=VIXCLS"})
     vendor.routes["/new"] = Reply(made.fred_csv())
@@ -133,7 +144,8 @@ def test_a_redirect_on_the_same_host_is_followed(fetch, vendor):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://fred.stlouisfed.org", "ftp://127.0.0.1", "https://me:pass@host", "https://host?key=1", "host"]
+    "url",
+    ["http://fred.stlouisfed.org", "ftp://127.0.0.1", "https://me:pass@host", "https://host?key=1", "host"],
 )
 def test_an_address_is_encrypted_or_of_this_machine(fetch, vendor, url):
     code, _, err = fetch(*FRED, "--set", f"fetch.fred.url={url}")

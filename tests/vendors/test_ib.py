@@ -78,7 +78,16 @@ def test_an_unknown_name_is_told(fetch_ib, folder):
 
 def test_a_gateway_that_is_not_there_is_exit_code_3(folder, capsys):
     port = quiet_port()
-    words = ["--universe", "AAPL", "--start", "2024-01-02", "--end", "2024-03-15", "--set", f"live.port={port}"]
+    words = [
+        "--universe",
+        "AAPL",
+        "--start",
+        "2024-01-02",
+        "--end",
+        "2024-03-15",
+        "--set",
+        f"live.port={port}",
+    ]
     code = run.main(["data", "fetch", "--source", "ib", "--to", str(folder), *words])
     assert code == ServiceUnavailable.exit_code
     assert f"127.0.0.1:{port}" in capsys.readouterr().err

@@ -77,7 +77,11 @@ def test_an_earlier_start_fetches_the_history_again_and_a_later_one_drops_nothin
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"split": 4.0}, "split"), ({"split": 0.1}, "split"), ({"dividends": [("2024-03-05", 0.006)]}, "dividend")],
+    [
+        ({"split": 4.0}, "split"),
+        ({"split": 0.1}, "split"),
+        ({"dividends": [("2024-03-05", 0.006)]}, "dividend"),
+    ],
 )
 def test_a_changed_past_is_a_finding_with_its_name_and_fetches_the_symbol_again(
     fetch_yahoo, yahoo, folder, change, code
@@ -87,7 +91,10 @@ def test_a_changed_past_is_a_finding_with_its_name_and_fetches_the_symbol_again(
     yahoo.asked.clear()
     outcome = fetch_yahoo()
     assert [(f["code"], f["symbol"]) for f in outcome.findings] == [(code, "MSFT")]
-    assert [first for name, first, _ in yahoo.asked if name == "MSFT"] == [dt.date(2024, 2, 26), dt.date(2022, 1, 3)]
+    assert [first for name, first, _ in yahoo.asked if name == "MSFT"] == [
+        dt.date(2024, 2, 26),
+        dt.date(2022, 1, 3),
+    ]
     wanted = made.bars("MSFT", **change)
     np.testing.assert_array_equal(of(table(folder), "MSFT")["adj_close"], wanted["adj_close"])
     np.testing.assert_array_equal(of(table(folder), "MSFT")["close"], wanted["close"])
@@ -205,8 +212,11 @@ def test_two_sources_share_a_table(fetch_yahoo, fetch, folder):
     assert set(table(folder, "market")["symbol"]) == {*made.FUNDS, "SPX", "VIX"}
     told = json.loads((folder / "provenance.json").read_text())["fetch"]
     assert set(told["sources"]) == {"yfinance", "cboe"}
-    assert told["sources"]["cboe"]["adjustment"] == {"close": "none"}
-    assert told["sources"]["yfinance"]["adjustment"]["adj_close"] == "total_return"
+    adjustment = told["tables"]["market"]["adjustment"]
+    assert adjustment["cboe"] == {"close": "none"}
+    assert adjustment["yfinance"]["adj_close"] == "total_return"
+    assert adjustment["yfinance"]["open high low close"] == "split"
+    assert set(told["tables"]["prices"]["adjustment"]) == {"yfinance"}
 
 
 def test_provenance_tells_source_time_counts_and_hashes(fetch_yahoo, folder):

@@ -131,7 +131,9 @@ def test_another_tag_takes_the_place_of_one_that_is_not_used():
     other = "StockholdersEquityIncludingPortionAttributableToNoncontrollingInterest"
     found, _, _ = rows({"ProfitLoss": year, other: equity})
     assert found["roe"].tolist() == [0.5]
-    both, _, _ = rows({"ProfitLoss": year, other: equity, "NetIncomeLoss": {"USD": [year["USD"][0] | {"val": 40}]}})
+    both, _, _ = rows(
+        {"ProfitLoss": year, other: equity, "NetIncomeLoss": {"USD": [year["USD"][0] | {"val": 40}]}}
+    )
     assert both["roe"].tolist() == [0.4]
 
 
@@ -215,17 +217,21 @@ def test_a_former_ticker_has_a_number_in_the_settings(fetch, edgar, folder):
     assert set(pd.read_parquet(folder / "fundamentals.parquet")["symbol"]) == {"OLDX"}
 
 
+def about(tag, *facts):
+    return {"cik": 320193, "facts": {"us-gaap": {tag: {"units": {"USD": list(facts)}}}}}
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [
         ({"cik": 1, "facts": {}}, "about company 1"),
         ({"cik": 320193}, "no company facts"),
         (
-            {"cik": 320193, "facts": {"us-gaap": {"Assets": {"units": {"USD": [fact("2021-12-31", "1", "2022-02-15")]}}}}},
+            about("Assets", fact("2021-12-31", "1", "2022-02-15")),
             "val is '1'",
         ),
         (
-            {"cik": 320193, "facts": {"us-gaap": {"Assets": {"units": {"USD": [fact("soon", 1, "2022-02-15")]}}}}},
+            about("Assets", fact("soon", 1, "2022-02-15")),
             "a fact of Assets cannot be read",
         ),
     ],

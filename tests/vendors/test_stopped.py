@@ -75,7 +75,7 @@ def test_a_killed_fetch_goes_on_from_the_pieces_that_it_had(
     assert code == -signal.SIGKILL
     assert tables(folder) == {}
     vendor.requests.clear()
-    code, out, _ = fetch("polygon", *WORDS)
+    code, _, _ = fetch("polygon", *WORDS)
     assert code == 0
     # Eleven symbols, one request each; those before the kill are not asked for again.
     assert len(vendor.requests) == 11 - (request_number - 1)
@@ -101,7 +101,10 @@ def test_control_c_says_that_what_was_fetched_is_kept(vendor, polygon, options, 
     assert code == 130
     assert out == ""
     assert "Traceback" not in err
-    assert err.strip().splitlines()[-1] == "interrupted; what was fetched is kept; the same command goes on from there"
+    assert (
+        err.strip().splitlines()[-1]
+        == "interrupted; what was fetched is kept; the same command goes on from there"
+    )
 
 
 def test_a_fetch_that_is_continued_the_next_day_finishes_and_adds_the_day(fetch_yahoo, yahoo, folder):
@@ -121,7 +124,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("renames", range(7))
-def test_a_kill_between_the_renames_is_finished_by_the_next_fetch(fetch, polygon, folder, monkeypatch, renames):
+def test_a_kill_between_the_renames_is_finished_by_the_next_fetch(
+    fetch, polygon, folder, monkeypatch, renames
+):
     """Four files are staged, then the list, then each is renamed into its place."""
     fetch("polygon", *WORDS[:-1], "2024-03-06")
     before = {path.name: path.read_bytes() for path in folder.glob("[a-z]*")}
@@ -145,7 +150,7 @@ def test_a_kill_between_the_renames_is_finished_by_the_next_fetch(fetch, polygon
             check_path(DataConfig(path=folder), folder)
     else:
         assert now == before
-    code, out, _ = fetch("polygon", *WORDS)
+    code, _, _ = fetch("polygon", *WORDS)
     assert code == 0
     check_path(DataConfig(path=folder), folder)
     assert pd.read_parquet(folder / "prices.parquet")["date"].max() == pd.Timestamp("2024-03-08")

@@ -91,7 +91,14 @@ def test_polygon_says_that_it_has_no_dividends(fetch, polygon, folder, data_chec
         ({"status": "OK", "adjusted": False, "results": []}, "does not say that its prices are adjusted"),
         ({"status": "ERROR", "error": "no such plan"}, "no such plan"),
         ({"status": "OK", "adjusted": True, "results": [{"o": 1}]}, "lacks the columns ['h'"),
-        ({"status": "OK", "adjusted": True, "results": [{"o": "x", "h": 1, "l": 1, "c": 1, "v": 1, "t": 1}]}, "'x'"),
+        (
+            {
+                "status": "OK",
+                "adjusted": True,
+                "results": [{"o": "x", "h": 1, "l": 1, "c": 1, "v": 1, "t": 1}],
+            },
+            "'x'",
+        ),
         ({"status": "OK", "adjusted": True, "results": 5}, "no rows"),
         ([], "not a JSON object"),
     ],
@@ -136,7 +143,9 @@ def flat_files(tmp_path):
             (bar,) = made.bars(ticker.replace(".", "-"), day, day).itertuples()
             by = 4 if ticker == "AAPL" and day < dt.date(2024, 2, 1) else 1
             prices = [bar.open * by, bar.close * by, bar.high * by, bar.low * by]
-            lines.append(",".join(map(repr, [ticker, bar.volume / by, *prices, stamp])).replace("'", "") + ",")
+            lines.append(
+                ",".join(map(repr, [ticker, bar.volume / by, *prices, stamp])).replace("'", "") + ","
+            )
         content = "\n".join(lines).encode()
         if day.day % 2:
             (place / f"{day}.csv").write_bytes(content)
@@ -147,7 +156,16 @@ def flat_files(tmp_path):
 
 
 def test_polygon_day_files_are_adjusted_by_the_splits_beside_them(fetch, vendor, flat_files, folder):
-    words = ("--universe", "AAPL,BRK-B", "--from", str(flat_files), "--start", "2024-01-02", "--end", "2024-03-08")
+    words = (
+        "--universe",
+        "AAPL,BRK-B",
+        "--from",
+        str(flat_files),
+        "--start",
+        "2024-01-02",
+        "--end",
+        "2024-03-08",
+    )
     assert fetch("polygon", *words)[0] == 0
     assert vendor.requests == []
     for symbol in ("AAPL", "BRK-B"):
@@ -207,6 +225,18 @@ def test_sharadar_asks_for_the_new_days_of_many_symbols_at_once(fetch, vendor, s
     np.testing.assert_array_equal(of(table(folder), "JPM")["adj_close"], wanted["adj_close"])
 
 
+def test_a_list_of_the_users_own_stays_and_names_the_universe(fetch, sharadar, folder):
+    folder.mkdir()
+    (folder / "symbols.csv").write_text("symbol,sp100\nAAPL,true\nJPM,false\nXOM,true\n")
+    code, out, _ = fetch("sharadar", "--universe", "sp100", *UNTIL)
+    assert code == 0
+    assert "survivorship bias" in out
+    assert set(table(folder)["symbol"]) == {"AAPL", "XOM"}
+    assert not (folder / "symbols.parquet").exists()
+    code, _, err = fetch("sharadar", *UNTIL, "--kinds", "names")
+    assert (code, "symbols.csv was not written by data fetch" in err) == (2, True)
+
+
 @pytest.mark.parametrize("ending", ["csv", "zip"])
 def test_sharadar_files_of_this_machine_give_the_same(fetch, vendor, sharadar, folder, tmp_path, ending):
     place = tmp_path / "bulk"
@@ -238,8 +268,11 @@ def test_sharadar_files_of_this_machine_give_the_same(fetch, vendor, sharadar, f
     ("told", "words"),
     [
         ({"quandl_error": {"code": "X"}}, "no datatable"),
-        ({"datatable": {"data": [], "columns": [{"name": "ticker"}]}, "meta": {"next_cursor_id": None}}, "lacks the"),
-        ({"datatable": {"data": [["AAPL"]], "columns": [{"name": "ticker"}, {"name": "b"}]}, "meta": {}}, "no datatable"),
+        (
+            {"datatable": {"data": [], "columns": [{"name": "ticker"}]}, "meta": {"next_cursor_id": None}},
+            "lacks the",
+        ),
+        ({"datatable": {"data": [["AAPL"]], "columns": [{"name": "ticker"}]}, "meta": {}}, "no datatable"),
     ],
 )
 def test_sharadar_answers_that_are_none(fetch, vendor, told, words):
@@ -342,7 +375,12 @@ def test_yahoo_announcements_become_the_earnings_table(fetch_yahoo, yahoo, folde
     )
     for symbol in made.STOCKS:
         yahoo.announced[symbol] = pd.DataFrame(
-            {"EPS Estimate": [1.5, 2.1, 1.4, 1.2], "Reported EPS": [np.nan, 2.2, 1.5, 1.1], "Surprise(%)": 1.0}, index=times
+            {
+                "EPS Estimate": [1.5, 2.1, 1.4, 1.2],
+                "Reported EPS": [np.nan, 2.2, 1.5, 1.1],
+                "Surprise(%)": 1.0,
+            },
+            index=times,
         )
     fetch_yahoo(*NAMES, "--start", "2022-01-03", "--kinds", "bars,earnings")
     rows = of(table(folder, "earnings"), "AAPL")

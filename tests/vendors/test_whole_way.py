@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,9 @@ def test_polygon_with_cboe(fetch, vendor, folder, data_check, backtest):
     assert backtest(folder)["metrics"]
 
 
-def test_fundamentals_of_the_sec_under_prices_of_yahoo(fetch_yahoo, fetch, vendor, folder, data_check, backtest):
+def test_fundamentals_of_the_sec_under_prices_of_yahoo(
+    fetch_yahoo, fetch, vendor, folder, data_check, backtest
+):
     vendor.routes |= layouts.Edgar().routes()
     fetch_yahoo(*NAMES, "--start", "2022-01-03")
     # The names are those that the folder has prices of.
@@ -68,8 +71,6 @@ def test_fundamentals_of_the_sec_under_prices_of_yahoo(fetch_yahoo, fetch, vendo
     code, found = data_check(folder)
     assert (code, errors(found)) == (0, [])
     done = backtest(folder, "quality_momentum")
-    with open(f"{done['run']}/provenance.json") as file:
-        told = json.load(file)
-    sources = json.dumps(told)
+    sources = (Path(done["run"]) / "provenance.json").read_text()
     assert "yfinance" in sources
     assert "total_return" in sources
