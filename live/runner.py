@@ -73,6 +73,7 @@ class Runner:
         self._tell, self._count, self._start_now = tell, sessions, start_now
         self._told: dict[str, Stage] = {}
         self._frozen: dict[int, str] = {}
+        self._stale: tuple[str, ...] = ()
         self._time: Callable[[], dt.datetime] = utc_now
         self.closed = 0
 
@@ -290,6 +291,16 @@ class Runner:
                 self.duties.alert("warning", "reconcile-break", f"contract {con_id} is not traded: {reason}")
         self._frozen = frozen
 
+    def _tell_stale(self, session: dt.date) -> None:
+        """Alert of names that had no bar of a session in time, when they are others than before."""
+        stale = tuple(feed._name for feed in self.store.datas if feed.stale)
+        if stale and stale != self._stale:
+            names = f"{', '.join(stale[:5])}{', ...' if len(stale) > 5 else ''}"
+            self.duties.alert(
+                "warning", "missing-bars", f"{len(stale)} names without a bar of {session}: {names}"
+            )
+        self._stale = stale
+
     def _note_stages(self) -> None:
         for ref, known in self.store.book.orders.items():
             if self._told.get(ref) is not known.stage:
@@ -315,6 +326,7 @@ class Runner:
         """A session has been acted on: write what the account is worth at its close."""
         self.closed += 1
         self.market.money()
+        self._tell_stale(session)
         broker, held = self.store.getbroker(), self.store.holdings
         worth = {con_id: broker.worth(con_id) for con_id in held.positions}
         for con_id, shares in self.journal.ignored().items():

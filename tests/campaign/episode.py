@@ -251,7 +251,7 @@ class Episode:
         self._begin()
 
     def _note_untold(self):
-        """Executions of an earlier day that no runner has heard of will not be told any more."""
+        """Executions and fees of an earlier day that no runner has heard of will not be told any more."""
 
         def past(gateway):
             today = local(gateway.clock.now).date()
@@ -261,10 +261,13 @@ class Episode:
                 if e.order.account == self.start.account and local(e.time).date() < today
             ]
 
-        known = self.ledger.untold | {fill.root for fill in read_journal(self.folder).fills}
+        journal, ledger = read_journal(self.folder), self.ledger
+        booked = {fill.root for fill in journal.fills}
         for root, ref, symbol, shares in self.control.call(past):
-            if root not in known:
-                self.ledger.untold.add(root)
+            if root in booked and root not in journal.fees:
+                ledger.feeless.add(root)
+            elif root not in booked | ledger.untold:
+                ledger.untold.add(root)
                 # A trade by hand is in the ledger already.
                 self.ledger.drifts(symbol, shares if ref else 0.0)
 
@@ -365,10 +368,8 @@ class Episode:
         self.figures.checks += 1
         self.sends.take(self.control)
         book = self.control.book()
-        self.ledger.unpaid = self.control.call(
-            lambda gateway: {
-                e.exec_id.rpartition(".")[0] for e in gateway.engine.executions if not e.reported
-            }
+        self.ledger.unpaid = self.ledger.feeless | self.control.call(
+            lambda g: {e.exec_id.rpartition(".")[0] for e in g.engine.executions if not e.reported}
         )
         self.ledger.held(book.positions[self.start.account])
         journal = read_journal(self.folder)
@@ -390,5 +391,7 @@ class Episode:
         journal, book = read_journal(self.folder), self.control.book()
         self.figures.rebalances += journal.rebalances
         self.figures.limited += journal.limited
+        self.figures.untold += len(self.ledger.untold)
+        self.figures.feeless += len(self.ledger.feeless)
         self.figures.orders += len(self.sends.refs)
         self.figures.executions += sum(e.account == self.start.account for e in book.executions)

@@ -24,6 +24,8 @@ class Figures:
     starts: int = 0
     refused: int = 0
     accepted: int = 0
+    untold: int = 0
+    feeless: int = 0
     resets: int = 0
     half_days: int = 0
     holidays: int = 0
@@ -49,6 +51,7 @@ class Figures:
         yield f"{'rebalances':<52}{self.rebalances:>8}"
         yield f"{'days, and comparisons of all five invariants':<52}{self.days:>8}{self.checks:>8}"
         yield f"{'orders that reached the gateway, executions':<52}{self.orders:>8}{self.executions:>8}"
+        yield f"{'executions, fees of a day without a runner: not told':<52}{self.untold:>8}{self.feeless:>8}"
         yield f"{'orders that a limit kept back':<52}{self.limited:>8}"
         yield f"{'starts of a runner, of them refused or ended':<52}{self.starts:>8}{self.refused:>8}"
         yield f"{'resets of the gateway':<52}{self.resets:>8}"

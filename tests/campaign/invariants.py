@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import datetime as dt
 import math
 from dataclasses import dataclass
 
@@ -142,9 +143,8 @@ def cash(journal, book, sent, ledger, account):
 
 def working(journal, book, sent, ledger, account):
     """What the journal believes to be working works, and the other way round; what was just sent may be on its way."""
-    if not journal.orders:
-        return
-    latest = max(order.session for order in journal.orders)
+    # An order that flattens is of the session to come.
+    latest = max((o.session for o in journal.orders if o.purpose != FLATTENING), default=dt.date.min)
     live = {order.ref for order in book.working}
     for order in journal.orders:
         if order.ref in live and order.done:

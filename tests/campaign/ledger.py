@@ -35,7 +35,9 @@ class Ledger:
     twins : Counter of str
         References of which the gateway made a second incarnation.
     unpaid : set of str
-        Executions, by root, whose fee the gateway never told.
+        Executions, by root, whose fee the gateway has not told.
+    feeless : set of str
+        Executions, by root, of an earlier day whose fee no runner heard: the gateway does not tell it later.
     untold : set of str
         Executions, by root, of a day on which no runner lived: the gateway does not tell them later.
     halts : list of Halt
@@ -51,6 +53,7 @@ class Ledger:
     shorts: set = field(default_factory=set)
     twins: collections.Counter = field(default_factory=collections.Counter)
     unpaid: set = field(default_factory=set)
+    feeless: set = field(default_factory=set)
     untold: set = field(default_factory=set)
     halts: list = field(default_factory=list)
     marks: dict = field(default_factory=dict)

@@ -13,7 +13,7 @@ from tests.campaign.faults import TABLE, drawable
 
 SEED, REBALANCES = 7, 50
 PATIENCE = 300
-SMALL = Sizes(nights=6, every=29, days=36)
+SMALL = Sizes(nights=4, every=41, days=46)
 
 
 @pytest.fixture(autouse=True)

@@ -46,3 +46,20 @@ def test_it_is_made_up_for_once(run, gateway, rebalances):
     gateway.end_session(25)
     run(sessions=2).run()
     assert [reason for _, reason, _ in rebalances()] == ["start", "missed"]
+
+
+def test_a_name_without_its_bar_is_left_out_and_one_alert_says_so(run, gateway, tmp_path):
+    def without_bars(double):
+        history = double.market.history
+        name = history.symbols.index("S003")
+        rows = [i for i, day in enumerate(history.dates.tolist()) if str(day) in ("2024-06-25", "2024-06-26")]
+        history.close[name, rows] = float("nan")
+
+    gateway.call(without_bars)
+    run(sessions=5).run()
+    url = f"sqlite:///{tmp_path / 'journal' / 'journal-paper.sqlite'}"
+    with JournalReader.open(url, "paper") as journal:
+        found = [alert.message for alert in journal.alerts() if alert.code == "missing-bars"]
+    assert len(found) == 1
+    assert "S003" in found[0]
+    assert "2024-06-25" in found[0]
