@@ -164,8 +164,9 @@ class Runner:
         latest = self.journal.latest_nav("close")
         self.store.feeds.again = self._unfinished(None if latest is None else latest.session)
         # Orders of an earlier process may still work, or have filled since: what the gateway says of them counts.
+        now = self._time_before_the_start()
         for order in self.journal.working():
-            self.store.book.sent(order.intent.ticket, order.intent.order_id, utc_now())
+            self.store.book.sent(order.intent.ticket, order.intent.order_id, now)
         self.reconciler = Reconciler(
             self.store.client,
             JournalAdapter(self.journal, self.journal),
@@ -193,11 +194,15 @@ class Runner:
 
     def _unfinished(self, latest: dt.date | None) -> dt.date | None:
         """Return the session that has closed, if the journal has no close of it or its decision was cut short."""
-        now = utc_now() if self._place.store.clock == "system" else self._gateway_time()
+        now = self._time_before_the_start()
         closed = Calendar(now, self._config.data.calendar).finished(now).date
         begun = self.journal.latest_rebalance()
         cut_short = begun is not None and begun.outcome == "open" and begun.session == closed
         return closed if latest is None or latest < closed or cut_short else None
+
+    def _time_before_the_start(self) -> dt.datetime:
+        """Time for trading, by whichever clock the store will go by."""
+        return utc_now() if self._place.store.clock == "system" else self._gateway_time()
 
     def _gateway_time(self) -> dt.datetime:
         self.store.client.start()

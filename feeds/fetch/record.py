@@ -94,8 +94,8 @@ class Record:
         """
         if self.is_foreign(table):
             raise ConfigError(
-                f"{find_table(self.folder, table)} was not written by data fetch, which would replace it; name another folder with --to, or move "
-                "the file away"
+                f"{find_table(self.folder, table)} was not written by data fetch, which would replace it; name another folder "
+                "with --to, or move the file away"
             )
         for other in self.told["sources"]:
             both = sorted(set(symbols) & set(self.asked_from(other, table))) if other != name else []

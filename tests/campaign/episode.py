@@ -28,6 +28,7 @@ ROUNDS, PATIENCE_TO_SETTLE = 3, 0.5
 """Real seconds that a step waits for a runner which may be cut off."""
 AFTER_CLOSE = (21.0, 22.5, 25.0)
 """Minutes: the bars are asked for, asked for again, and given up."""
+ADOPT = "run.py adopt"
 ENDS_IN_A_ROW = 3
 LOOKS, LOOK_SECONDS = 2, 20.0
 """Steps of an evening in which orders that nobody has heard of are looked for."""
@@ -356,6 +357,9 @@ class Episode:
         self.process.close()
         self.process = None
         self.trouble.quiet()
+        if ADOPT in error:
+            # What came before the first order of all: nothing starts before somebody says whose it is.
+            self.people.accept()
         self._revive()
 
     # What must hold

@@ -41,9 +41,10 @@ class People:
         if any(self._episode.ledger.drift.values()):
             self._accept_on = self._accept_on or day + self._episode.trouble.rng.randrange(3)
             if runner and self._accept_on <= day:
-                self._accept()
+                self.accept()
 
-    def _accept(self):
+    def accept(self):
+        """Take every difference over, and say whose foreign holdings are."""
         episode = self._episode
         aside = read_journal(episode.folder).aside
         left = operator_deeds.accept(episode.control, episode.folder, episode.trouble.rng.random() < 0.5)

@@ -145,7 +145,7 @@ def test_a_redirect_on_the_same_host_is_followed(fetch, vendor):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://fred.stlouisfed.org", "ftp://127.0.0.1", "https://me:pass@host", "https://host?key=1", "host"],
+    ["http://fred.stlouisfed.org", "ftp://127.0.0.1", "https://jane@host", "https://host?key=1", "host"],
 )
 def test_an_address_is_encrypted_or_of_this_machine(fetch, vendor, url):
     code, _, err = fetch(*FRED, "--set", f"fetch.fred.url={url}")
