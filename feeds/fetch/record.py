@@ -93,9 +93,10 @@ class Record:
         ConfigError
         """
         if self.is_foreign(table):
+            path = find_table(self.folder, table)
             raise ConfigError(
-                f"{find_table(self.folder, table)} was not written by data fetch, which would replace it; name another folder "
-                "with --to, or move the file away"
+                f"{path} was not written by data fetch, which would replace it; name another folder with --to, or move "
+                "the file away"
             )
         for other in self.told["sources"]:
             both = sorted(set(symbols) & set(self.asked_from(other, table))) if other != name else []

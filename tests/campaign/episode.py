@@ -223,9 +223,7 @@ class Episode:
 
     def kill(self, why, seconds=0.0):
         """Kill the runner, at once or after so many real seconds in which it may say something."""
-        if self.process is None:
-            return
-        if seconds:
+        if self.process is not None and seconds:
             self.listen(seconds)
         if self.process is not None:
             self.figures.deaths[f"killed {why}"] += 1
@@ -347,7 +345,7 @@ class Episode:
             self._revive()
 
     def _ended(self, error):
-        """It ended by itself: a fault may be the reason, and then it is started again without one."""
+        """It ended by itself: if a fault is the reason, the next start has none."""
         self.figures.refused += 1
         self.figures.ends[error.partition(":")[0]] += 1
         self._ends += 1
@@ -358,7 +356,7 @@ class Episode:
         self.process = None
         self.trouble.quiet()
         if ADOPT in error:
-            # What came before the first order of all: nothing starts before somebody says whose it is.
+            # Shares came before the first order of all: somebody must say whose they are.
             self.people.accept()
         self._revive()
 
