@@ -10,7 +10,7 @@ CONSTRAINTS ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings campaign bench bench-fetch bench-live lint types secrets clean
+.PHONY: help backtest test test-stat test-two-years test-nojit test-ib-async test-interleavings campaign bench bench-fetch bench-live bench-database lint types secrets clean
 
 help:
 	@echo "make backtest    run the default configuration, print a table, write a report"

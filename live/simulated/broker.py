@@ -29,10 +29,11 @@ DELISTED = "the name has had no bar for five sessions"
 
 
 class Given(NamedTuple):
-    """An order that the broker has: its ticket, and the number under which the journal knows it."""
+    """An order that the broker has: its ticket, the number under which the journal knows it, the session it is of."""
 
     ticket: OrderTicket
     order_id: int
+    session: dt.date
 
 
 class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
@@ -83,6 +84,7 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         self.cash: float = standing.cash
         self.startingcash = standing.cash
         self._acted: dt.date | None = None
+        self._takes_up = True
         self._feeds = {self.market.contracts[feed._name]: feed for feed in self.cerebro.datas}
         self._traded: dict[int, Traded] = dict(standing.traded)
         for con_id, position in standing.positions.items():
@@ -161,7 +163,7 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
             self._next_id = self._record.next_order_id
             self.tell(str(error))
             return self._refused(side, owner, data, size, info)
-        given = Given(ticket, self._next_id)
+        given = Given(ticket, self._next_id, self._name[0] if self._name else dt.date.min)
         self._next_id += 1
         return self._submit(owner, data, given, info)
 
@@ -200,7 +202,7 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         strategy = self.cerebro.runningstrats[0]
         for order in orders:
             intent = order.intent
-            given = Given(intent.ticket, intent.order_id)
+            given = Given(intent.ticket, intent.order_id, intent.session)
             self._submit(strategy, self._feeds[intent.con_id], given, {}, checked=checked(order))
 
     def withdraw(self, keep: Callable[[Given], bool], reason: str) -> None:
@@ -239,8 +241,10 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         self._act(session)
         super().next()
         self._close_delisted(session)
-        # What a process gave before it died in this session.
-        self.resume((o for o in self._record.orders(session) if not o.is_done), lambda _: False)
+        if self._takes_up:
+            # What a process gave before it died in this session; no later one can have been begun.
+            self._takes_up = False
+            self.resume((o for o in self._record.orders(session) if not o.is_done), lambda _: False)
 
     def _act(self, session: dt.date) -> None:
         """Splits, interest and dividends, before the open; nothing is written before all of the past is accepted."""
@@ -270,13 +274,15 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
     def _splits_of_orders(self, session: dt.date) -> list[tuple[Any, Split]]:
         """Orders whose shares were split since they were decided."""
         found = []
+        prices = self._record.decision_prices({given.session for given in self.given()})
         for order in [o for o in self._waiting() if "given" in o.info]:
             given: Given = order.info["given"]
-            known = self._record.order(given.ticket.ref)
-            if known is None or known.intent.decision_price is None:
+            price = prices.get(given.ticket.ref)
+            if price is None:
                 continue
-            day, price = known.intent.session, known.intent.decision_price
-            split = split_between(self.market.folder, given.ticket.symbol, "close", day, price, session)
+            split = split_between(
+                self.market.folder, given.ticket.symbol, "close", given.session, price, session
+            )
             if split is not None:
                 found.append((order, split))
         return found
@@ -324,7 +330,7 @@ class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
         self._next_id = max(self._next_id, number + 1)
         self._record.intent(ticket, number, session)
         order = bt.order.SellOrder(owner=None, data=feed, size=held, exectype=bt.Order.Market, simulated=True)
-        order.addinfo(delisted=True, given=Given(ticket, number))
+        order.addinfo(delisted=True, given=Given(ticket, number, session))
         self._ocoize(order, None)
         order.submit()
         order.accept()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from live.client.order_messages import OrderTicket
 from live.journal import rows
@@ -95,6 +96,11 @@ class Record:
     def orders(self, session: dt.date) -> list[rows.JournalOrder]:
         """Orders that a session decided, in the order in which they were given."""
         return self._journal.orders(session)
+
+    def decision_prices(self, sessions: Iterable[dt.date]) -> dict[str, float | None]:
+        """Prices at which the orders of some sessions were decided, by reference; USD a share."""
+        found = [order.intent for session in sessions for order in self._journal.orders(session)]
+        return {intent.ref: intent.decision_price for intent in found}
 
     @property
     def next_order_id(self) -> int:
