@@ -16,7 +16,7 @@ help:
 	@echo "make backtest    run the default configuration, print a table, write a report"
 	@echo "make test        the whole test suite but the statistical tests"
 	@echo "make test-stat   statistical tests over many seeds (minutes)"
-	@echo "make test-two-years  two years of real sessions, backtest against bridge (ARES7_DATA; three minutes)"
+	@echo "make test-two-years  two years of real sessions: backtest, bridge, simulated, shadow (ARES7_DATA; half an hour)"
 	@echo "make test-nojit  both engines agree, the compiled kernels run as plain Python"
 	@echo "make test-ib-async  the tests of the IB connection with ib_async, in an environment of its own"
 	@echo "make test-interleavings  2,000 random interleavings of orders, drops and fills on the IB bridge (minutes)"
@@ -54,7 +54,7 @@ test-stat: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m stat
 
 test-two-years: $(VENV)/.dev
-	ARES7_TWO_YEARS=1 $(BIN)/python -m pytest -q -m stat tests/bridge/test_ensemble.py
+	ARES7_TWO_YEARS=1 $(BIN)/python -m pytest -q -m stat tests/bridge/test_ensemble.py tests/simulated
 
 test-nojit: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not real_data" tests/parity

@@ -48,6 +48,7 @@ _ELSEWHERE: dict[str, Any] = {
     "halt": True,
     "redis": True,
     "alerts": True,
+    "fetch": True,
 }
 """Settings that do not change what a backtest gives."""
 

@@ -170,6 +170,11 @@ class LivePanel:
                 f"limit is {limit} days (data.max_fundamentals_age_days); load newer filings"
             )
 
+    def adopt(self, bars: DailyBars) -> None:
+        """Take the whole history of one name, in place of what is known."""
+        self._history[bars.symbol] = bars
+        self._place(bars.symbol, bars)
+
     def observe(self, bars: DailyBars) -> bool:
         """Take bars of one name; True if they do not continue what is known: its whole history must be asked for.
 
@@ -177,8 +182,7 @@ class LivePanel:
         """
         known = self._history.get(bars.symbol)
         if known is None or len(bars.dates) >= self.warmup:
-            self._history[bars.symbol] = bars
-            self._place(bars.symbol, bars)
+            self.adopt(bars)
             return False
         shared, mine, theirs = np.intersect1d(known.dates, bars.dates, return_indices=True)
         if len(shared) == 0 or not np.array_equal(known.close[mine], bars.close[theirs]):

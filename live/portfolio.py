@@ -12,12 +12,12 @@ import numpy as np
 
 from ares7.config import Config, DataConfig
 from ares7.errors import ConfigError, MissingData
+from ares7.sessions import sessions as exchange_sessions
 from feeds.engines import Chosen
 from live.client.history import DailyBars
 from live.client.messages import ContractFacts
 from live.live_panel import LivePanel, Roster, roster_of
 from live.store import IBStore
-from live.trading_clock import Calendar
 
 
 class Portfolio:
@@ -88,9 +88,10 @@ class Portfolio:
         """
         self.store.start()
         if sessions is not None:
-            calendar = Calendar(self.store.now(), self.config.data.calendar)
-            coming = [s.date for s in calendar.sessions if s.date > self.store.latest_session]
-            self.store.until = coming[sessions - 1]
+            first = np.datetime64(self.store.latest_session, "D") + 1
+            # A session is at most four days after the one before, but for rare closures.
+            coming = exchange_sessions(first, first + 2 * sessions + 30, self.config.data.calendar)
+            self.store.until = coming[sessions - 1].item()
         self.panel.lay_out(self.store.latest_session)
         for what, kind in (("ADJUSTED_LAST", "STK"), ("TRADES", "IND")):
             facts = [
@@ -105,7 +106,7 @@ class Portfolio:
         for contract in facts:
             answer = found[contract.con_id]
             if isinstance(answer, DailyBars):
-                self.panel.observe(_until(answer, last))
+                self.panel.adopt(_until(answer, last))
             elif contract.kind == "IND":
                 raise MissingData(f"{contract.symbol} has no history: {answer}")
             else:

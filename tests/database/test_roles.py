@@ -61,7 +61,10 @@ def test_it_writes_nothing_even_when_it_asks_for_a_transaction_that_may(reader):
         connection.execute("SET default_transaction_read_only = off")
         for schema, name in found:
             place = psycopg.sql.Identifier(schema, name)
-            asked = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s AND is_identity = 'NO'"
+            asked = (
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
+                "AND is_identity = 'NO'"
+            )
             column = psycopg.sql.Identifier(connection.execute(asked, (schema, name)).fetchone()[0])
             for text in WRITES:
                 parts = (place, column, column) if "SET {}" in text else (place, place)[: text.count("{}")]
