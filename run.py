@@ -15,6 +15,7 @@ from feeds.commands import INTERRUPTED, VERBS, Command
 from feeds.database.commands import add_database_verbs
 from live.account_commands import add_account_verbs
 from live.commands import Call, add_verbs
+from live.dashboard.command import add_dashboard_verb
 from live.fetch_command import add_fetch
 from live.halt_commands import add_halt_verbs
 from live.monitor.commands import add_monitor_verbs
@@ -351,6 +352,7 @@ def parser() -> argparse.ArgumentParser:
     add_halt_verbs(verb, produce)
     add_account_verbs(verb, source, produce)
     add_monitor_verbs(verb, produce)
+    add_dashboard_verb(verb, produce)
     for name, study in VERBS.items():
         if name.startswith("overlay "):
             verb(name.split()[1], research, chosen, within=overlay, text=study.__doc__)

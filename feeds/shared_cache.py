@@ -104,11 +104,14 @@ def packed(arrays: Mapping[str, AnyArray], content: Mapping[str, Any]) -> bytes:
     ------
     ValueError
     """
+    if any(values.dtype.hasobject for values in arrays.values()):
+        raise ValueError("Object arrays are not shared")
     told = np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)
+    plain: dict[str, Any] = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    plain[META] = told
     buffer = io.BytesIO()
-    np.savez(
-        buffer, allow_pickle=False, **{META: told, **{k: np.ascontiguousarray(v) for k, v in arrays.items()}}
-    )
+    # Older versions of numpy cannot be told here that nothing is to be pickled.
+    np.savez(buffer, **plain)
     body = buffer.getvalue()
     return MAGIC + hashlib.sha256(body).digest() + body
 

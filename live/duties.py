@@ -35,6 +35,7 @@ from live.mandate import Mandate, Market
 from live.pre_trade import Day, PreTrade
 from live.reconcile.journal_side import owners_of
 from live.reconcile.ownership import require_sole_strategy
+from live.redis_state import RedisState, session_state
 
 
 class Duties:
@@ -70,6 +71,8 @@ class Duties:
         self._tell, self._client_id, self._armed = tell, client_id, armed
         self._heartbeat = Heartbeat(folder, utc_now)
         self._halt_file = HaltFile(folder, utc_now)
+        self._redis = RedisState(config.redis, journal.mode)
+        self._switch: HaltSwitch | None = None
 
     # The run
 
@@ -107,9 +110,12 @@ class Duties:
             if meant:
                 self.beat(STOPPED)
             raise
-        self._journal.heartbeat(rows.Heartbeat(STOPPED, os.getpid()))
-        self._journal.end_run("finished")
-        self.beat(STOPPED)
+        else:
+            self._journal.heartbeat(rows.Heartbeat(STOPPED, os.getpid()))
+            self._journal.end_run("finished")
+            self.beat(STOPPED)
+        finally:
+            self._redis.close()
 
     def beat(self, state: str, session: dt.date | None = None) -> None:
         """Write a sign of life, of a run that sends orders only.
@@ -118,6 +124,7 @@ class Duties:
         """
         if self._armed:
             self._heartbeat.beat(state, session)
+            self._redis.beat(state, session)
 
     @contextmanager
     def halting(self) -> Iterator[HaltSwitch]:
@@ -132,7 +139,8 @@ class Duties:
             sources.append(redis)
         signals.install()
         try:
-            yield HaltSwitch(sources, self.alarm, utc_now)
+            self._switch = HaltSwitch(sources, self.alarm, utc_now)
+            yield self._switch
         finally:
             signals.restore()
             if redis is not None:
@@ -191,6 +199,14 @@ class Duties:
             self._tell(why_not)
         record = day_record(self._journal, nav.session, _prices(panel, nav.session), drifts)
         write_day_report(reports, record)
+        state = session_state(
+            nav,
+            strategy=self._chosen.name,
+            halt="NONE" if self._switch is None else self._switch.level().name,
+            positions={held.symbol: held.shares for held in self._journal.positions().values()},
+            alerts=len(record["alerts"]),
+        )
+        self._redis.publish(state)
 
     # Alerts
 

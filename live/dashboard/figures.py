@@ -102,20 +102,27 @@ def _layout(view: View) -> dict[str, Any]:
             "fixedrange": True,
             "zeroline": False,
             "nticks": 5,
+            "ticklabelstandoff": 6,
             **more,
         }
 
     return {
         "height": 520,
-        "margin": {"l": 4, "r": 56, "t": 8, "b": 28},
+        "margin": {"l": 4, "r": 56, "t": 8, "b": 46},
         "showlegend": False,
         "hovermode": "x unified",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "uirevision": "kept",
-        "xaxis": {"type": "date", "anchor": "y4", "showgrid": False, "fixedrange": True},
-        "yaxis": axis(0.48, 1, tickformat="$.3~s"),
+        "xaxis": {
+            "type": "date",
+            "anchor": "y4",
+            "showgrid": False,
+            "fixedrange": True,
+            "tickformat": "%-d %b<br>%Y",
+        },
+        "yaxis": axis(0.48, 1, tickformat="$.4~s"),
         "yaxis2": axis(0.43, 0.46, visible=False),
-        "yaxis3": axis(0.22, 0.40, tickformat=".0%", rangemode="tozero"),
-        "yaxis4": axis(0, 0.18, tickformat=".0%", rangemode="tozero"),
+        "yaxis3": axis(0.22, 0.40, tickformat=".1%", nticks=3, rangemode="tozero"),
+        "yaxis4": axis(0, 0.18, tickformat=".0%", nticks=3, rangemode="tozero"),
     }

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ares7.errors import Ares7Error
 from live.alerts.outbox import FILE
@@ -53,7 +53,7 @@ class View:
     baseline : (T,) USD or None
         Of a run.
     baseline_name : str
-    orders, fills, trades : tuple of mapping
+    orders, fills : tuple of rows of a table
         Latest first.
     alerts : tuple of AlertLine
         Latest first.
@@ -146,14 +146,15 @@ def _of_journal(config: Config, journal: JournalReader, mode: str, before: View)
     now = utc_now()
     series, version = before.series, before.version
     known = before.snapshot
+    fills = before.fills
     if series is None or known is None or journal.last_written() != known.freshness.journal_at:
-        series, version = series_of(journal), version + 1
+        series, fills, version = series_of(journal), _fills(journal), version + 1
     around = surroundings_of(config, now, journal, mode)
     return View(
         snapshot_of(journal, now, around, series=series, calendar=config.data.calendar),
         series,
         orders=_orders(journal),
-        fills=_fills(journal),
+        fills=fills,
         alerts=_alerts(journal, config.halt.folder / FILE),
         version=version,
     )
@@ -174,11 +175,8 @@ def _orders(journal: JournalReader) -> tuple[tuple[str, ...], ...]:
 
 
 def _fills(journal: JournalReader) -> tuple[tuple[str, ...], ...]:
-    latest = journal.orders_of_now()
-    if not latest:
-        return ()
     fees = journal.fees()
-    found: list[Any] = journal.fills(session=latest[-1].intent.session)[-LISTED:][::-1]
+    found = journal.fills()[-LISTED:][::-1]
     return tuple(
         (
             str(fill.session),
@@ -186,7 +184,7 @@ def _fills(journal: JournalReader) -> tuple[tuple[str, ...], ...]:
             fill.side,
             f"{fill.shares:g}",
             f"{fill.price:g}",
-            f"{fees[fill.exec_id].fee_usd:g}" if fill.exec_id in fees else "",
+            f"{fees[fill.root].amount:g}" if fill.root in fees else "",
         )
         for fill in found
     )
