@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,6 +160,8 @@ def configuration(start):
 
 def run(start, parley, rounds):
     """Run until somebody ends it; says `ENDED` with the error, if it is not killed. Counts its rounds."""
+    # A gateway that cuts the connection is no news here.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     moments = Moments(lambda death, step: parley.send((DYING, (death, step))))
     moments.watch()
     moments.await_death(start.death)
