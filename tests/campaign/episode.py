@@ -307,7 +307,6 @@ class Episode:
         return True
 
     def _up(self, again):
-        self._ends = 0
         self.check("up")
         self._go_on(over=False)
 

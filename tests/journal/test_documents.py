@@ -73,11 +73,11 @@ def test_every_view_and_error_is_documented():
     assert {name for name in {*VIEWS, *raised} if f"`{name}`" not in TEXT} == set()
 
 
-def test_only_the_journal_imports_sqlalchemy():
-    wrong = []
+def test_only_the_journal_and_the_database_of_market_data_import_sqlalchemy():
+    wrong, allowed = [], (ROOT / "live" / "journal", ROOT / "feeds" / "database")
     for folder in ("ares7", "strategies", "feeds", "analyzers", "live"):
         for path in (ROOT / folder).rglob("*.py"):
-            if ROOT / "live" / "journal" in path.parents:
+            if any(folder in path.parents for folder in allowed):
                 continue
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
