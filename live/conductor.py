@@ -277,8 +277,10 @@ class Conductor:
             raise CheckFailed(f"order {ticket.ref} for {ticket.symbol} is not sent: {reason}")
 
     def _judged(self, ticket: OrderTicket) -> Verdict:
-        book = self._market.book()
-        own = Book(self._nav, book.cash - self._elsewhere, book.shares, book.working)
+        book, names = self._market.book(), self._pre_trade.day.names
+        # What is not among the names of the strategy is no part of its exposure, and may have no price here.
+        shares = {c: held for c, held in book.shares.items() if c in names or c == ticket.con_id}
+        own = Book(self._nav, book.cash - self._elsewhere, shares, book.working)
         return self._pre_trade.judge(ticket, own, flattening=self.flattens)
 
     def _alert_of(self, verdicts: list[Verdict]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 
+from ares7.errors import Ares7Error
 from live.conductor import FLATTEN, Conductor
 from live.gateway_market import GatewayMarket
 from live.halt.flatten import ClosingOrder, Placed, flatten_plan
@@ -77,12 +78,19 @@ class Flattening:
             if order.con_id in self._not_before and now < self._not_before[order.con_id]:
                 continue
             self._not_before[order.con_id] = now + AGAIN
-            session, ticket = self._market.closing_ticket(order.con_id, order.quantity)
-            self._conductor.closing(session)
-            reason = self._store.desk.send([ticket]).get(ticket.ref, "")
+            reason = self._sent(order)
             if reason and reason != self._refused.get(order.con_id):
-                self._tell(f"flatten: {ticket.ref} was not sent: {reason}")
+                self._tell(f"flatten: {order.quantity:+g} of contract {order.con_id} was not sent: {reason}")
             self._refused[order.con_id] = reason
+
+    def _sent(self, order: ClosingOrder) -> str:
+        """Send one; return why it was not. What cannot be closed does not keep the others from it."""
+        try:
+            session, ticket = self._market.closing_ticket(order.con_id, order.quantity)
+        except Ares7Error as error:
+            return str(error)
+        self._conductor.closing(session)
+        return self._store.desk.send([ticket]).get(ticket.ref, "")
 
     def _placed(self, now: dt.datetime) -> list[Placed]:
         """Orders that may still fill; one that was cancelled just now is among them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from ares7.errors import ConfigError
 from live.client.messages import ContractFacts, State
 from live.client.order_messages import OrderTicket
 from live.flow_watch import flow_since
@@ -97,10 +98,28 @@ class GatewayMarket:
         store.desk.name_orders(session, rebalance_id("flatten", "", self._journal.account, session))
         return session, self.ticket(con_id, quantity)
 
+    def _facts(self, con_id: int) -> ContractFacts:
+        """Return a contract; one that was adopted and is not among the names of the strategy is looked up by now.
+
+        Raises
+        ------
+        ConfigError
+            The gateway has no such contract.
+        """
+        client = self._store.client
+        try:
+            return client.facts(con_id)
+        except ConfigError:
+            held = self._journal.positions(con_id).get(con_id)
+            if held is None:
+                raise
+            client.qualify([held.symbol])
+        return client.facts(con_id)
+
     def ticket(self, con_id: int, quantity: float) -> OrderTicket:
         """Return a market order for the next auction or for now, with a reference that the journal does not know."""
         store, side = self._store, "BUY" if quantity > 0 else "SELL"
-        facts: ContractFacts = store.client.facts(con_id)
+        facts = self._facts(con_id)
         known, ref = self._journal.refs(), store.desk.new_ref(facts, side)
         while ref in known:
             ref = store.desk.new_ref(facts, side)
