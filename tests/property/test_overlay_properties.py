@@ -27,7 +27,9 @@ def books(draw, rows=3):
     """Base weights of a stock block that sum to at most 1, some rows and names empty, and a blend of tilts."""
     shape = (draw(st.integers(1, rows)), draw(st.integers(1, 12)))
     base = draw(hnp.arrays(np.float64, shape, elements=weight_values))
-    gross = np.array(draw(st.lists(st.floats(0.0, 1.0), min_size=shape[0], max_size=shape[0])))[:, None]
+    # A subnormal gross has no reciprocal.
+    part = st.floats(0.0, 1.0, allow_subnormal=False)
+    gross = np.array(draw(st.lists(part, min_size=shape[0], max_size=shape[0])))[:, None]
     total = base.sum(axis=1, keepdims=True)
     base = base * np.divide(gross, total, out=np.zeros(total.shape), where=total > 0)
     return base, draw(hnp.arrays(np.float64, shape, elements=tilt_values))
